@@ -1,0 +1,113 @@
+// The message bus: named messages, handlers in order of priority, watchers, and one line per key for what was enqueued.
+// Engine thread only. A dispatch whose handlers all answer at once allocates nothing.
+#pragma once
+
+#include <jackfield/message.h>
+#include <jackfield/task.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace jackfield {
+
+/// What a handler answers: a verdict now, or a task that will give it. Also what dispatch() answers.
+class [[nodiscard]] Verdict {
+ public:
+  Verdict(bool handled) : handled_(handled) {}                         // NOLINT: handlers return plain booleans
+  Verdict(Task<bool> task) : task_(std::move(task)) {}                 // NOLINT
+  bool immediate() const { return !task_.has_value(); }
+  /// Only when immediate().
+  bool handled() const { return handled_; }
+  /// Waits for the verdict; cheap when immediate. `bool handled = co_await settle(bus.dispatch(message));`
+  friend Task<bool> settle(Verdict verdict);
+
+ private:
+  bool handled_ = false;
+  std::optional<Task<bool>> task_;
+};
+Task<bool> settle(Verdict verdict);
+
+/// The message outlives the task a handler returns.
+using Handler = std::function<Verdict(Message&)>;
+/// Sees the message after its dispatch, with the final parameters and the verdict.
+using Watcher = std::function<void(const Message&, bool handled)>;
+
+struct HandlerOptions {
+  std::string message;           ///< name it answers to
+  int priority = 100;            ///< lower runs first; equal ones in the order they were installed
+  std::string track;             ///< when not empty, `track:priority` is appended to the message's `handlers` parameter
+  std::string filter_name = {};  ///< when not empty: only messages whose parameter `filter_name` …
+  std::string filter_value = {}; ///< … has exactly this value
+};
+
+/// What a dispatch did, for the flight recorder and for `explain`.
+struct HandlerInfo {
+  std::string message, track, filter_name, filter_value;
+  int priority;
+};
+
+class Bus {
+ public:
+  /// Withdraws its handler or watcher when destroyed. A dispatch under way skips what was withdrawn meanwhile.
+  class [[nodiscard]] Subscription {
+   public:
+    Subscription() = default;
+    Subscription(Subscription&& other) noexcept;
+    Subscription& operator=(Subscription&& other) noexcept;
+    ~Subscription() { reset(); }
+    void reset();
+    explicit operator bool() const { return bus_ != nullptr; }
+
+   private:
+    friend class Bus;
+    Bus* bus_ = nullptr;
+    std::uint64_t id_ = 0;
+  };
+
+  /// `start_task` runs what enqueue() began and a handler could not answer at once (the engine's guarded spawn);
+  /// `post` runs a function in a later turn of the loop.
+  struct Host {
+    std::function<void(std::string_view name, Task<void>)> start_task;
+    std::function<void(std::function<void()>)> post;
+  };
+  explicit Bus(Host host);
+  ~Bus();
+  Bus(const Bus&) = delete;
+  Bus& operator=(const Bus&) = delete;
+
+  Subscription install(HandlerOptions options, Handler handler);
+  /// An empty name watches every message.
+  Subscription watch(std::string message, Watcher watcher);
+
+  /// Asks the handlers in order until one returns true (all of them for a broadcast). Runs at once, in the caller's turn,
+  /// also inside a handler of a message with the same key. The caller keeps `message` alive until the verdict.
+  Verdict dispatch(Message& message);
+  /// As dispatch(), but waits for its turn in the line of its key (see order_key). Never call it from a handler of that key.
+  Task<bool> dispatch_in_order(Message& message);
+  /// Dispatched in a later turn, after what was enqueued before it with the same key; the sender is done with it.
+  void enqueue(Message message);
+  /// As enqueue, then `done` sees the message and its verdict.
+  void enqueue(Message message, std::function<void(Message&, bool handled)> done);
+
+  bool has_handlers(std::string_view message) const;
+  /// In the order in which they would be asked; an empty name lists all.
+  std::vector<HandlerInfo> handlers(std::string_view message = {}) const;
+  /// Dispatches under way, waiting ones included.
+  std::size_t in_flight() const;
+  /// Messages enqueued and not yet begun.
+  std::size_t queued() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What keeps messages in order: the channel `id`; for user.register and user.unregister the AOR (`username`); for call.cdr
+/// the `cdrid`. Empty: no order is promised.
+std::string_view order_key(const Message& message);
+
+}  // namespace jackfield

@@ -1,0 +1,56 @@
+// What a module is given: the bus, timers, channels, clocks and the loop they run on. One engine thread runs it all; only
+// post() and log may be called from another.
+#pragma once
+
+#include <jackfield/bus.h>
+#include <jackfield/channel.h>
+#include <jackfield/clock.h>
+#include <jackfield/log.h>
+#include <jackfield/metrics.h>
+#include <jackfield/pending.h>
+#include <jackfield/task.h>
+#include <jackfield/timers.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace jackfield {
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual Bus& bus() = 0;
+  virtual TimerWheel& timers() = 0;
+  virtual ChannelTable& channels() = 0;
+  virtual const Clock& clock() const = 0;
+  virtual Random& random() = 0;
+  virtual Metrics& metrics() = 0;
+  /// The engine thread's loop, for a module's own sockets.
+  virtual boost::asio::io_context& io() = 0;
+  /// The logger of that name; made on first use.
+  virtual Logger& log(std::string_view module) = 0;
+
+  /// Starts a detached task: counted, named in the log when it throws, awaited at the end.
+  virtual void spawn(std::string_view name, Task<> task) = 0;
+  /// Runs `work` in a later turn of the engine thread. From any thread.
+  virtual void post(std::function<void()> work) = 0;
+
+  /// `${name}` of COMPAT §1 (version, nodename, configpath, sharedpath, runid, …).
+  virtual std::optional<std::string_view> run_parameter(std::string_view name) const = 0;
+  virtual const std::filesystem::path& state_dir() const = 0;
+  /// True from the first request to stop or drain on: new work is refused.
+  virtual bool draining() const = 0;
+  /// True when a module of that name is started.
+  virtual bool module_loaded(std::string_view name) const = 0;
+};
+
+}  // namespace jackfield

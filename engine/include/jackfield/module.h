@@ -1,0 +1,73 @@
+// What a module is to the engine: a descriptor in a shared library and an object with five steps.
+//
+//   check(settings)   pure: opens nothing; returns a plan or problems with file and line
+//   prepare(plan)     acquires what may fail: ports, files, compiled rules
+//   apply(plan)       cannot fail, cannot wait; the first time it installs handlers
+//   drain()           refuses new work, ends what is under way
+//   stop()            handlers are withdrawn by the engine's order: withdraw, await those in flight, complete Pendings, destroy
+//
+// Start and reload are the first three over all modules; when one refuses, plans are dropped and nothing has changed.
+#pragma once
+
+#include <jackfield/engine.h>
+#include <jackfield/settings.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+namespace jackfield {
+
+/// What check() found out and prepare() acquired. Dropping one gives everything it holds back.
+struct Plan {
+  virtual ~Plan() = default;
+};
+
+class Module {
+ public:
+  virtual ~Module() = default;
+  /// Problems may hold warnings beside a plan; with an error there is no plan.
+  struct CheckResult {
+    std::unique_ptr<Plan> plan;
+    Problems problems;
+  };
+  virtual CheckResult check(const Settings& settings) const = 0;
+  virtual tl::expected<void, Problem> prepare(Engine& engine, Plan& plan) = 0;
+  virtual void apply(Engine& engine, std::unique_ptr<Plan> plan) noexcept = 0;
+  /// Ends calls, unregisters, finishes writes. New work is refused from its first line on.
+  virtual Task<> drain() { co_return; }
+  /// Withdraws handlers and releases everything, in exact reverse of apply(). After it, start–stop–start works.
+  virtual void stop() = 0;
+};
+
+/// Saves a module the casts: `class Regfile : public ModuleOf<RegfilePlan>`.
+template <class PlanType>
+class ModuleOf : public Module {
+ public:
+  virtual tl::expected<void, Problem> prepare_plan(Engine& engine, PlanType& plan) = 0;
+  virtual void apply_plan(Engine& engine, std::unique_ptr<PlanType> plan) noexcept = 0;
+  tl::expected<void, Problem> prepare(Engine& engine, Plan& plan) final { return prepare_plan(engine, static_cast<PlanType&>(plan)); }
+  void apply(Engine& engine, std::unique_ptr<Plan> plan) noexcept final {
+    apply_plan(engine, std::unique_ptr<PlanType>(static_cast<PlanType*>(plan.release())));
+  }
+};
+
+/// Exported by every plugin as `jackfield_module`. Plain data: it is read before the ABI stamp is known to fit, so its first
+/// member never moves.
+struct ModuleDescriptor {
+  const char* abi;      ///< JACKFIELD_ABI of the build
+  const char* name;     ///< "regfile"
+  const char* summary;  ///< one line for `module list` and `help`
+  std::span<const std::string_view> requires_modules;  ///< started before, stopped after this one
+  const KeyTable* keys;
+  std::unique_ptr<Module> (*create)();
+};
+
+}  // namespace jackfield
+
+/// `JACKFIELD_MODULE(.name = "hello", .summary = "…", .requires_modules = {}, .keys = &kKeys, .create = make_hello)`
+#define JACKFIELD_MODULE(...)                                                                        \
+  extern "C" __attribute__((visibility("default"))) const ::jackfield::ModuleDescriptor jackfield_module; \
+  extern "C" const ::jackfield::ModuleDescriptor jackfield_module { .abi = JACKFIELD_ABI, __VA_ARGS__ }

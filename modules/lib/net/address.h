@@ -1,0 +1,71 @@
+// An IP address with a port, and address ranges. No I/O.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+struct sockaddr;
+struct sockaddr_storage;
+
+namespace jackfield::net {
+
+/// IPv4 or IPv6 and a port; an IPv4-mapped IPv6 address is the IPv4 address. Trivially copyable, hashable.
+class Address {
+ public:
+  Address() = default;
+  static std::optional<Address> parse(std::string_view host, std::uint16_t port = 0);  ///< `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`
+  static std::optional<Address> parse_with_port(std::string_view text, std::uint16_t default_port = 0);  ///< `h`, `h:p`, `[h]:p`
+  static Address from(const ::sockaddr& address);
+  /// Fills `out`, returns its length.
+  unsigned to(::sockaddr_storage& out) const;
+
+  bool empty() const { return family_ == 0; }
+  bool is_v6() const { return family_ == 6; }
+  std::uint16_t port() const { return port_; }
+  void set_port(std::uint16_t port) { port_ = port; }
+  Address with_port(std::uint16_t port) const { Address copy = *this; copy.port_ = port; return copy; }
+  bool same_host(const Address& other) const { return family_ == other.family_ && bytes_ == other.bytes_; }
+  bool is_loopback() const;
+  bool is_unspecified() const;
+  /// RFC 1918, RFC 6598, link-local, unique local.
+  bool is_private() const;
+  const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }  ///< IPv4 in the first four
+
+  /// `192.0.2.1`, `2001:db8::1`
+  std::string host() const;
+  /// As it stands in a URI or Via: IPv6 in brackets.
+  std::string uri_host() const;
+  /// `192.0.2.1:5060`, `[2001:db8::1]:5060`
+  std::string text() const;
+  void append_uri_host(std::string& out) const;
+
+  friend bool operator==(const Address&, const Address&) = default;
+  friend auto operator<=>(const Address&, const Address&) = default;
+
+ private:
+  std::array<std::uint8_t, 16> bytes_{};
+  std::uint16_t port_ = 0;
+  std::uint8_t family_ = 0;  // 0, 4, 6
+};
+
+struct AddressHash {
+  std::size_t operator()(const Address& address) const noexcept;
+};
+
+/// `192.0.2.0/24`, `2001:db8::/32`, a bare address (one host).
+class Cidr {
+ public:
+  static std::optional<Cidr> parse(std::string_view text);
+  bool contains(const Address& address) const;
+  std::string text() const;
+
+ private:
+  Address network_;
+  unsigned prefix_ = 0;
+};
+
+}  // namespace jackfield::net

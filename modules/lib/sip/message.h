@@ -1,0 +1,110 @@
+// One SIP message: a buffer and views into it. The start line and the header lines are found when it is parsed; a header's
+// value is decoded on first access and remembered, as value or as error. Untouched headers are re-sent byte for byte.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "sip/headers.h"
+
+namespace jackfield::sip {
+
+struct HeaderLine {
+  HeaderId id;
+  std::string_view name;   ///< as written
+  std::string_view value;  ///< trimmed; folded lines keep their line breaks (they count as blanks when decoded)
+};
+
+struct Limits {
+  std::size_t max_headers = 256;
+  std::size_t max_header_bytes = 32 * 1024;
+};
+
+class Message {
+ public:
+  Message();
+  ~Message();
+  Message(Message&&) noexcept;
+  Message& operator=(Message&&) noexcept;
+
+  /// Parses one whole message (a datagram, or what the stream framer cut). `bytes` must stay valid as long as this object;
+  /// reuses this object's storage, so a message object kept for the next datagram allocates nothing. The body is what
+  /// Content-Length says; on a datagram a missing one means the rest, a longer one is an error (RFC 3261 §18.3).
+  tl::expected<void, Error> parse(std::string_view bytes, const Limits& limits = {});
+  /// A copy that owns its bytes, decoded anew on demand.
+  Message clone() const;
+  std::string_view bytes() const;
+
+  bool is_request() const { return status_ == 0; }
+  Method method() const { return method_; }                 ///< of a request; of a response the CSeq's
+  std::string_view method_text() const { return method_text_; }
+  std::string_view request_uri_text() const { return request_uri_; }
+  const tl::expected<Uri, Error>& request_uri() const;
+  int status() const { return status_; }                    ///< 0 for a request
+  std::string_view reason_phrase() const { return reason_; }
+  std::string_view body() const { return body_; }
+
+  std::span<const HeaderLine> headers() const { return headers_; }
+  const HeaderLine* header(HeaderId id) const;              ///< the first
+  const HeaderLine* header(std::string_view name) const;    ///< any name, without case
+  bool has(HeaderId id) const { return header(id) != nullptr; }
+  std::string_view value(HeaderId id) const;                ///< of the first; empty when there is none
+
+  /// Typed access. Of a header that is missing the error says so.
+  const tl::expected<Via, Error>& top_via() const;
+  const tl::expected<NameAddr, Error>& from() const;
+  const tl::expected<NameAddr, Error>& to() const;
+  const tl::expected<CSeq, Error>& cseq() const;
+  std::string_view call_id() const { return value(HeaderId::call_id); }
+  /// All values of all Contact lines, in order.
+  const tl::expected<std::vector<Contact>, Error>& contacts() const;
+  std::optional<std::uint32_t> max_forwards() const;        ///< malformed: nothing; parse() of the mandatory check reports it
+  std::optional<std::uint32_t> expires() const;             ///< malformed: nothing
+  /// The comma separated values of all lines of that header (Via, Route, Require, Supported, …), in order.
+  std::vector<std::string_view> list(HeaderId id) const;
+  /// True when the list has that token, without case.
+  bool lists(HeaderId id, std::string_view token) const;
+
+  /// What RFC 3261 §8.1.1 and §16.3 make mandatory, decoded and consistent: To, From, CSeq (method as the start line's),
+  /// Call-ID, Max-Forwards well-formed when present, Via; single headers once. The error's reason is fit for a 400.
+  tl::expected<void, Error> check_mandatory() const;
+
+ private:
+  struct Decoded;
+  std::vector<HeaderLine> headers_;
+  std::string_view bytes_, method_text_, request_uri_, reason_, body_;
+  Method method_ = Method::other;
+  int status_ = 0;
+  std::unique_ptr<char[]> owned_;
+  std::unique_ptr<Decoded> decoded_;
+};
+
+/// Cuts messages out of a byte stream by Content-Length (RFC 3261 §18.3). Feed bytes as they come.
+class StreamFramer {
+ public:
+  struct Options {
+    std::size_t max_header_bytes = 16 * 1024;
+    std::size_t max_body_bytes = 64 * 1024;
+  };
+  enum class What : std::uint8_t { need_more, message, keepalive /* CRLFCRLF */, bad, too_large };
+  explicit StreamFramer(Options options) : options_(options) {}
+  void feed(std::string_view bytes);
+  struct Cut {
+    What what;
+    std::string_view bytes;  ///< message: valid until the next feed() or next(); bad: what was seen of it, to answer 400
+    std::string_view reason; ///< bad and too_large
+  };
+  Cut next();
+
+ private:
+  Options options_;
+  std::string buffer_;
+  std::size_t start_ = 0, scanned_ = 0;
+};
+
+}  // namespace jackfield::sip

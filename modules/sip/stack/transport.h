@@ -1,0 +1,89 @@
+// Sockets. Above them a flow is an id: send(flow, bytes) in; opened, message, closed out, in batches. UDP reads and writes in
+// batches (recvmmsg, sendmmsg, flushed when the turn ends); TCP frames by Content-Length. Engine thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "stack/flow.h"
+
+namespace jackfield {
+class Engine;
+}
+
+namespace jackfield::sip::stack {
+
+struct ListenerOptions {
+  std::string name;                  ///< "general", or the X of `[listener X]`
+  TransportKind kind = TransportKind::udp;
+  net::Address bind;                 ///< port 0: any free one
+  std::string advertise_host;        ///< D12; empty: the address of the interface the route leaves by
+  std::uint16_t advertise_port = 0;
+  std::vector<net::Cidr> local_net;  ///< towards these the real address is used although `advertise` is set
+};
+
+struct TransportOptions {
+  std::size_t max_message = 65535;       ///< bytes; UDP datagrams and framed messages
+  std::size_t max_header_bytes = 16384;
+  std::chrono::milliseconds tcp_connect_timeout{5000};
+  std::chrono::milliseconds tcp_idle{120000};      ///< for connections nobody holds (hold())
+  std::size_t max_connections = 10000;
+};
+
+class TransportEvents {
+ public:
+  virtual ~TransportEvents() = default;
+  /// `bytes` is valid during the call only.
+  virtual void message(const FlowId& flow, std::string_view bytes) = 0;
+  /// The framer gave up; the connection is closed after what this sends. `seen` is what it saw of the message.
+  virtual void unframed(const FlowId& flow, std::string_view seen, int status, std::string_view reason) = 0;
+  virtual void opened(const FlowId& flow) = 0;
+  /// No more messages will come or go. Also when connecting failed, and when ICMP refused a UDP flow we sent to.
+  virtual void closed(const FlowId& flow, std::string_view reason) = 0;
+};
+
+class Transport {
+ public:
+  Transport(Engine& engine, TransportOptions options, TransportEvents& events);
+  ~Transport();
+
+  /// Binds and listens. The error names the address and, where it can be found, the process that has it.
+  tl::expected<std::uint16_t, std::string> open(const ListenerOptions& listener);
+  void close(std::uint16_t listener);
+  std::vector<std::pair<std::uint16_t, ListenerOptions>> listeners() const;  ///< `bind` with the real port
+
+  /// Queued; leaves when the turn ends. False when the flow is gone (connections) or its send queue is over its limit.
+  bool send(const FlowId& flow, std::string_view bytes);
+  /// A flow to `remote`: for UDP at once; for TCP an open connection to it or a new one (opened or closed follows).
+  /// Nothing when no listener of that kind and address family is open. `prefer`: a listener to leave by, if it fits.
+  std::optional<FlowId> flow_to(TransportKind kind, const net::Address& remote, std::optional<std::uint16_t> prefer = {});
+  /// A held connection is never idle (D17): one hold for each binding or dialog on it.
+  void hold(const FlowId& flow);
+  void release(const FlowId& flow);
+  bool alive(const FlowId& flow) const;
+  void close(const FlowId& flow);
+
+  /// host and port by which the far end of `flow` reaches us (D12): advertise, or the local address the route to it leaves by
+  /// with the listener's port. As written in Via and Contact: IPv6 in brackets; never 0.0.0.0.
+  struct Reach {
+    std::string host;
+    std::uint16_t port;
+  };
+  Reach reach(const FlowId& flow) const;
+  /// True when host:port names one of our listeners (bound, advertised, or an interface's address on a wildcard listener).
+  bool is_ours(std::string_view host, std::uint16_t port) const;
+  /// Writes what send() queued.
+  void flush();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace jackfield::sip::stack
