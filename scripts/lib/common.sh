@@ -1,0 +1,30 @@
+# Sourced first by every command in scripts/: where the checkout is, how we speak, how a preset is built.
+set -euo pipefail
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() { printf '%s\n' "$*"; }
+die() {
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+# show_help FILE: the comment that opens FILE is its help.
+show_help() { sed -n '2,/^$/{/^#/!q; s/^# \{0,1\}//; p}' "$1"; }
+
+# build_preset PRESET [TARGET…]: configures build/PRESET when needed and builds. Quiet unless something is to be done.
+build_preset() {
+  local preset=$1 log
+  shift
+  cd "$checkout"
+  if [ ! -e "build/$preset/build.ninja" ]; then
+    log=$(mktemp)
+    if ! cmake --preset "$preset" >"$log" 2>&1; then
+      cat "$log" >&2
+      die "CMake could not configure build/$preset."
+    fi
+    rm -f "$log"
+  fi
+  local targets=()
+  [ $# -gt 0 ] && targets=(--target "$@")
+  cmake --build "build/$preset" "${targets[@]}" -- ${JOBS:+-j "$JOBS"}
+}
