@@ -9,9 +9,12 @@
 // Start and reload are the first three over all modules; when one refuses, plans are dropped and nothing has changed.
 #pragma once
 
+#include <jackfield/abi.h>
 #include <jackfield/engine.h>
 #include <jackfield/settings.h>
 
+#include <filesystem>
+#include <iosfwd>
 #include <memory>
 #include <span>
 #include <string>
@@ -54,6 +57,27 @@ class ModuleOf : public Module {
   }
 };
 
+/// What a command of a module works with. No server runs in this process; one may run on the same state directory.
+struct CommandContext {
+  std::span<const std::string> arguments;  ///< what follows the verb
+  const Settings& settings;                ///< the module's own, read and checked
+  std::filesystem::path config_dir;
+  std::filesystem::path state_dir;         ///< exists
+  Random& random;
+  std::ostream& out;
+  std::ostream& err;
+  bool server_running = false;  ///< a server runs on this state directory
+  bool reload = false;          ///< set by the command: a running server is asked to reload this module
+};
+
+/// `jackfield user add 101` runs the command `user` of the enabled module that has it, with the arguments `add`, `101`.
+struct ModuleCommand {
+  std::string_view verb;   ///< "user"
+  std::string_view usage;  ///< "add NAME [PASSWORD] | passwd NAME | list"
+  std::string_view doc;    ///< one sentence
+  int (*run)(CommandContext& context);  ///< the exit code: 0 done, 1 refused (and says why on `err`), 2 wrong usage
+};
+
 /// Exported by every plugin as `jackfield_module`. Plain data: it is read before the ABI stamp is known to fit, so its first
 /// member never moves.
 struct ModuleDescriptor {
@@ -63,6 +87,7 @@ struct ModuleDescriptor {
   std::span<const std::string_view> requires_modules;  ///< started before, stopped after this one
   const KeyTable* keys;
   std::unique_ptr<Module> (*create)();
+  std::span<const ModuleCommand> commands = {};
 };
 
 }  // namespace jackfield
