@@ -4,13 +4,20 @@
 // Engine thread. Everything is referred to by id; a stale id is harmless.
 #pragma once
 
+#include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <string>
 #include <string_view>
 
 #include "sip/message.h"
 #include "stack/transport.h"
+
+namespace jackfield::sip {
+class Writer;
+}
 
 namespace jackfield::sip::stack {
 
@@ -29,6 +36,7 @@ struct TransactionOptions {
   std::chrono::milliseconds t1{500}, t2{4000}, t4{5000};
   std::chrono::milliseconds timer_c{180000};
   std::chrono::milliseconds linger{0};        ///< D, I, J, K; 0: as the RFC has them (32 s, T4)
+  bool ignore_via = false;                    ///< without rport: answer to the source port always (D12)
   std::size_t completed_bytes = 256u << 20;   ///< of completed transactions kept; the oldest leave first
 };
 
@@ -67,7 +75,22 @@ class Transactions : public TransportEvents {
   // Server side.
   /// Answers without a trace (RFC 3261 §8.2.7): 401, 403… A retransmission is a new request that gets the same answer; the To tag
   /// is derived from the request. `extra` writes further headers.
-  using ExtraHeaders = std::function<void(class jackfield::sip::Writer&)>;
+  /// A callable `void(Writer&)`, borrowed for the length of the call: nothing is allocated for it.
+  class ExtraHeaders {
+   public:
+    ExtraHeaders() = default;
+    template <class Callable>
+      requires(!std::same_as<std::remove_cvref_t<Callable>, ExtraHeaders>)
+    ExtraHeaders(const Callable& callable)  // NOLINT: implicit, so that a lambda can be passed
+        : callable_(&callable), call_([](const void* c, Writer& writer) { (*static_cast<const Callable*>(c))(writer); }) {}
+    void operator()(Writer& writer) const {
+      if (call_) call_(callable_, writer);
+    }
+
+   private:
+    const void* callable_ = nullptr;
+    void (*call_)(const void*, Writer&) = nullptr;
+  };
   void reply(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
   /// As reply, but the final answer is kept for retransmissions (non-INVITE: timer J).
   void reply_and_keep(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});

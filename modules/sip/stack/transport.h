@@ -2,7 +2,7 @@
 // batches (recvmmsg, sendmmsg, flushed when the turn ends); TCP frames by Content-Length. Engine thread.
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,26 +48,29 @@ class TransportEvents {
   virtual void closed(const FlowId& flow, std::string_view reason) = 0;
 };
 
+/// Abstract so that the layers above are tested over a network of their own. make_transport() gives the one with sockets.
+/// Events come from turns of the loop, never from inside a call of these functions.
 class Transport {
  public:
-  Transport(Engine& engine, TransportOptions options, TransportEvents& events);
-  ~Transport();
+  virtual ~Transport() = default;
 
   /// Binds and listens. The error names the address and, where it can be found, the process that has it.
-  tl::expected<std::uint16_t, std::string> open(const ListenerOptions& listener);
-  void close(std::uint16_t listener);
-  std::vector<std::pair<std::uint16_t, ListenerOptions>> listeners() const;  ///< `bind` with the real port
+  virtual tl::expected<std::uint16_t, std::string> open(const ListenerOptions& listener) = 0;
+  virtual void close(std::uint16_t listener) = 0;
+  virtual std::vector<std::pair<std::uint16_t, ListenerOptions>> listeners() const = 0;  ///< `bind` with the real port
 
   /// Queued; leaves when the turn ends. False when the flow is gone (connections) or its send queue is over its limit.
-  bool send(const FlowId& flow, std::string_view bytes);
+  virtual bool send(const FlowId& flow, std::string_view bytes) = 0;
   /// A flow to `remote`: for UDP at once; for TCP an open connection to it or a new one (opened or closed follows).
   /// Nothing when no listener of that kind and address family is open. `prefer`: a listener to leave by, if it fits.
-  std::optional<FlowId> flow_to(TransportKind kind, const net::Address& remote, std::optional<std::uint16_t> prefer = {});
+  virtual std::optional<FlowId> flow_to(TransportKind kind, const net::Address& remote,
+                                        std::optional<std::uint16_t> prefer = {}) = 0;
   /// A held connection is never idle (D17): one hold for each binding or dialog on it.
-  void hold(const FlowId& flow);
-  void release(const FlowId& flow);
-  bool alive(const FlowId& flow) const;
-  void close(const FlowId& flow);
+  virtual void hold(const FlowId& flow) = 0;
+  virtual void release(const FlowId& flow) = 0;
+  virtual bool alive(const FlowId& flow) const = 0;
+  /// What was queued still leaves; closed() follows.
+  virtual void close(const FlowId& flow) = 0;
 
   /// host and port by which the far end of `flow` reaches us (D12): advertise, or the local address the route to it leaves by
   /// with the listener's port. As written in Via and Contact: IPv6 in brackets; never 0.0.0.0.
@@ -75,15 +78,14 @@ class Transport {
     std::string host;
     std::uint16_t port;
   };
-  Reach reach(const FlowId& flow) const;
+  virtual Reach reach(const FlowId& flow) const = 0;
   /// True when host:port names one of our listeners (bound, advertised, or an interface's address on a wildcard listener).
-  bool is_ours(std::string_view host, std::uint16_t port) const;
+  virtual bool is_ours(std::string_view host, std::uint16_t port) const = 0;
   /// Writes what send() queued.
-  void flush();
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  virtual void flush() = 0;
 };
+
+/// Sockets on the engine's loop. `events` outlives it.
+std::unique_ptr<Transport> make_transport(Engine& engine, TransportOptions options, TransportEvents& events);
 
 }  // namespace jackfield::sip::stack
