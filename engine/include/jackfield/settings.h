@@ -44,6 +44,8 @@ struct Section {
   std::span<const Key> keys;
   bool any_key = false;   ///< other keys are allowed too (users, regexroute rules, run parameters)
   std::string_view sample = {};  ///< extra lines of the sample, written as comments
+  /// Keys of Yate's that mean nothing here: read without a word, left out of the sample.
+  std::span<const std::string_view> ignored = {};
 };
 
 struct KeyTable {
@@ -51,6 +53,7 @@ struct KeyTable {
   std::string_view doc;     ///< opens the sample file; lines are wrapped by the printer
   std::span<const Section> sections;
   std::string_view yate_name = {};  ///< "ysipchan": read when NAME.conf is absent
+  std::span<const std::string_view> ignored_sections = {};  ///< Yate's sections that mean nothing here, as Section::ignored
 };
 
 struct SourceLine {

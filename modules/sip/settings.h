@@ -1,0 +1,80 @@
+// The settings of the sip module: its key table, and what the table's values mean once they are read. A SipSettings is made by
+// check(), never changed afterwards and replaced as a whole on reload; parts hold it through Core::settings.
+#pragma once
+
+#include <jackfield/settings.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/address.h"
+#include "stack/auth.h"
+#include "stack/transactions.h"
+#include "stack/transport.h"
+
+namespace jackfield::sip {
+
+/// What a source may do without credentials (D2) and how it is challenged (D1): general, and per listener.
+struct AccessSettings {
+  std::vector<net::Cidr> trusted, deny;
+  std::vector<stack::DigestAlgorithm> digest{stack::DigestAlgorithm::md5};
+
+  bool is_trusted(const net::Address& source) const;
+  bool is_denied(const net::Address& source) const;
+};
+
+/// One socket to open. Several share a name: the two transports and the two address families of a section.
+struct ListenerSettings {
+  stack::ListenerOptions options;
+  AccessSettings access;  ///< the general one's with the listener's own added
+  bool optional = false;  ///< a family this machine may not have; its failure is a warning
+};
+
+enum class MaxContactsPolicy : std::uint8_t { replace_oldest, replace_unavailable, reject };
+enum class Keepalive : std::uint8_t { none, crlf, options };
+
+struct RegistrarSettings {
+  bool enabled = true;
+  std::chrono::seconds expires_min{60}, expires_def{600}, expires_max{3600};
+  bool auth_required = true;
+  std::chrono::milliseconds nat_refresh{25000};
+  Keepalive keepalive = Keepalive::crlf;
+  unsigned max_contacts = 0;  ///< 0: any number
+  MaxContactsPolicy max_contacts_policy = MaxContactsPolicy::replace_oldest;
+  bool yate_expires = false;
+};
+
+/// Keys of [call] and what they are read into; declared in settings.cpp beside the others (kCallKeys, read_call).
+struct CallSettings {
+};
+
+struct SipSettings {
+  std::string realm = "Yate";
+  std::string useragent;
+  std::vector<std::string> domains;  ///< lower case; empty: every host is ours (D12)
+  AccessSettings access;
+  bool auth_calls = true, check_to = true, check_from = true;
+  std::chrono::seconds nonce_lifetime{300};
+  unsigned max_forwards = 20;
+  unsigned max_channels = 0;  ///< 0: any number
+  stack::TransactionOptions transactions;
+  stack::TransportOptions transport;
+  std::vector<ListenerSettings> listeners;
+  RegistrarSettings registrar;
+  CallSettings call;
+
+  /// The access rules of the listener a request came in by; `name` is ListenerOptions::name.
+  const AccessSettings& access_of(std::string_view listener) const;
+  bool is_our_domain(std::string_view host) const;
+};
+
+/// The one table of keys; `jackfield settings sip` and conf.d/sip.conf are made from it.
+extern const KeyTable kSipKeys;
+
+/// Pure. With an error among `problems` the settings are not to be used.
+std::shared_ptr<const SipSettings> read_settings(const Settings& settings, Problems& problems);
+
+}  // namespace jackfield::sip
