@@ -42,6 +42,9 @@ class Channel {
   std::string_view status() const;
   bool answered() const { return answered_; }
   void set_answered() { answered_ = true; state_ = ChannelState::answered; }
+  /// The far end has sent anything at all, if only that it is trying: a fork does not wait for those that have not (D15).
+  bool heard() const { return heard_; }
+  void set_heard() { heard_ = true; }
   const std::string& peer() const { return peer_; }  ///< empty: connected to nobody
   const std::string& last_peer() const { return last_peer_; }
   const std::string& billid() const { return billid_; }
@@ -61,6 +64,7 @@ class Channel {
   ChannelDirection direction_;
   ChannelState state_ = ChannelState::started;
   bool answered_ = false;
+  bool heard_ = false;
 };
 
 /// The payload of a message that carries a channel (call.execute, chan.locate).
