@@ -5,6 +5,8 @@
 #include <jackfield/message.h>
 #include <jackfield/task.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -44,7 +46,7 @@ struct HandlerOptions {
   std::string filter_value = {}; ///< … has exactly this value
 };
 
-/// What a dispatch did, for the flight recorder and for `explain`.
+/// One installed handler, as handlers() lists it.
 struct HandlerInfo {
   std::string message, track, filter_name, filter_value;
   int priority;
@@ -70,9 +72,13 @@ class Bus {
 
   /// `start_task` runs what enqueue() began and a handler could not answer at once (the engine's guarded spawn);
   /// `post` runs a function in a later turn of the loop.
+  /// `failed` is told of a handler or watcher that threw (`user.auth:100 regfile`), which then counts as not handled;
+  /// `running` is where the bus notes whose handler runs: a name that stays readable as long as the bus lives.
   struct Host {
     std::function<void(std::string_view name, Task<void>)> start_task;
     std::function<void(std::function<void()>)> post;
+    std::function<void(std::string_view handler, std::string_view what)> failed;
+    std::atomic<const char*>* running = nullptr;
   };
   explicit Bus(Host host);
   ~Bus();
@@ -100,10 +106,12 @@ class Bus {
   std::size_t in_flight() const;
   /// Messages enqueued and not yet begun.
   std::size_t queued() const;
+  /// Gives up what is enqueued or waits for its turn; nothing begins any more. For the end of the loop.
+  void close();
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // also held by dispatches that wait
 };
 
 /// What keeps messages in order: the channel `id`; for user.register and user.unregister the AOR (`username`); for call.cdr

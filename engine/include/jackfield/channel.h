@@ -76,8 +76,8 @@ struct ChannelHandle {
 /// chan.locate and chan.masquerade on the bus.
 class ChannelTable {
  public:
-  /// `run_id` starts every billid (`runid-N`).
-  ChannelTable(Bus& bus, std::string run_id);
+  /// `run_id` starts every billid (`runid-N`); `clock` dates the messages sent from here.
+  ChannelTable(Bus& bus, const Clock& clock, std::string run_id);
   ~ChannelTable();
 
   /// `sip/12`: the driver's next number.

@@ -39,16 +39,21 @@ class Journal {
 
   /// Position after the record, in bytes since the journal began; grows across compactions.
   std::uint64_t append(std::string_view record);
-  /// `done(error text, empty when it worked)` once everything appended so far is durable. Called in a later turn, in order.
+  /// `done(error text, empty when it worked)` once everything appended so far is durable. Called in a later turn, in order;
+  /// never after the journal is destroyed. A record whose sync failed for lack of space is kept and tried again with the next
+  /// append, so it may become durable later.
   void sync(std::function<void(const std::string& error)> done);
   Task<tl::expected<void, JournalError>> sync();
   /// Replaces the journal by the records `write` gives, atomically (new file, sync, rename); appends meanwhile go to the new one.
-  /// `write` is called at once, on the engine thread.
-  void compact(const std::function<void(const std::function<void(std::string_view record)>& add)>& write);
+  /// `write` is called at once, on the engine thread. When the new file cannot be made the old one stays in use; `done` is told.
+  void compact(const std::function<void(const std::function<void(std::string_view record)>& add)>& write,
+               std::function<void(const std::string& error)> done = {});
 
   std::uint64_t position() const;
   /// Bytes in the file now; compare with what a compaction would leave to decide when to compact.
   std::uint64_t file_bytes() const;
+  /// What open() cut off at the end of the file, for the log; empty when the file was whole.
+  const std::string& cut_tail() const;
 
  private:
   struct Impl;

@@ -14,9 +14,20 @@ namespace jackfield {
 /// Yate's debug levels collapsed to the ones a person chooses between.
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error, off };
 
+class Logger;
+
+/// Where lines go: the program's log, or a test's list of captured ones.
+class LogSink {
+ public:
+  virtual ~LogSink() = default;
+  /// `text` is one line without control characters. From any thread.
+  virtual void write(const Logger& logger, LogLevel level, std::string_view text) = 0;
+};
+
 class Logger {
  public:
-  explicit Logger(std::string name) : name_(std::move(name)) {}
+  /// `sink` outlives the logger; without one, lines are dropped.
+  explicit Logger(std::string name, LogSink* sink = nullptr) : name_(std::move(name)), sink_(sink) {}
   Logger(const Logger&) = delete;
 
   const std::string& name() const { return name_; }
@@ -44,6 +55,7 @@ class Logger {
   void write(LogLevel level, std::string_view text);
 
   std::string name_;
+  LogSink* sink_;
   std::atomic<LogLevel> level_{LogLevel::info};
 };
 

@@ -1,0 +1,99 @@
+// The engine itself: owns the loop, the bus, the timer wheel, the channels, the counters and the loggers, and turns the loop.
+// A test gives it a clock and randomness of its own and turns it by hand. Engine thread only, except post(), stop() and loggers.
+#pragma once
+
+#include <jackfield/engine.h>
+
+#include "clock.h"
+#include "watchdog.h"
+
+#include <boost/asio/io_context.hpp>
+
+#include <atomic>
+#include <list>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace jackfield {
+
+class Core final : public Engine {
+ public:
+  /// What is injected lives longer than the Core.
+  struct Parts {
+    TurnClock& clock;
+    Random& random;
+    LogSink& log;
+    std::filesystem::path state_dir;
+    std::map<std::string, std::string, std::less<>> run_parameters = {};  ///< `runid` starts the billids
+  };
+  explicit Core(Parts parts);
+  ~Core() override;
+
+  Bus& bus() override { return bus_; }
+  TimerWheel& timers() override { return timers_; }
+  ChannelTable& channels() override { return channels_; }
+  const Clock& clock() const override { return parts_.clock; }
+  Random& random() override { return parts_.random; }
+  Metrics& metrics() override { return metrics_; }
+  boost::asio::io_context& io() override { return *io_; }
+  Logger& log(std::string_view module) override;
+  void spawn(std::string_view name, Task<> task) override;
+  void post(std::function<void()> work) override;
+  std::optional<std::string_view> run_parameter(std::string_view name) const override;
+  const std::filesystem::path& state_dir() const override { return parts_.state_dir; }
+  bool draining() const override { return draining_; }
+  bool module_loaded(std::string_view name) const override { return module_loaded_ && module_loaded_(name); }
+
+  // For the program, on the engine thread.
+  /// An existing parameter keeps its value, as Yate's do; false then.
+  bool add_run_parameter(std::string name, std::string value);
+  const std::map<std::string, std::string, std::less<>>& run_parameters() const { return parts_.run_parameters; }
+  /// From now on new work is refused; there is no way back.
+  void start_draining() { draining_ = true; }
+  /// Who answers module_loaded().
+  void set_module_loaded(std::function<bool(std::string_view)> answer) { module_loaded_ = std::move(answer); }
+  /// The level of every logger, also of those made later; a single one is set by log(name).set_level().
+  void set_log_level(LogLevel level);
+  /// Loggers made so far, by name.
+  std::vector<Logger*> loggers() const;
+
+  /// Turns the loop until stop() is called, watched by the watchdog. It may be run again.
+  void run();
+  /// Ends run() after the turn under way. From any thread and from a signal handler of Asio.
+  void stop();
+  /// Turns the loop until no task, dispatch or enqueued message is left, or until `limit` of the clock has passed. Answers what was
+  /// left (names of tasks), empty when all ended: what "awaited at the end" means.
+  std::vector<std::string> finish(Duration limit);
+  /// Runs what is ready and fires what is due, without waiting. True when there was anything.
+  bool turn();
+  /// Nothing enqueued and no dispatch under way; spawned tasks may still wait.
+  bool idle() const { return bus_.in_flight() == 0 && bus_.queued() == 0; }
+  std::size_t running_tasks() const { return tasks_->size(); }
+
+ private:
+  void turn_waiting();
+  void end_turn();
+  Bus::Host host();
+  static Task<> guarded(std::shared_ptr<std::list<std::string>> tasks, std::list<std::string>::iterator name, Logger& log, Task<> task);
+
+  Parts parts_;
+  // Destroyed by ~Core while everything below still stands: what lies in its queue refers to them.
+  std::unique_ptr<boost::asio::io_context> io_;
+  std::map<std::string, std::unique_ptr<Logger>, std::less<>> loggers_;
+  LogLevel level_ = LogLevel::info;
+  Logger& log_;
+  Metrics metrics_;
+  std::shared_ptr<std::list<std::string>> tasks_ = std::make_shared<std::list<std::string>>();
+  std::atomic<const char*> running_{nullptr};
+  std::atomic<std::uint64_t> turns_{0};
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> closing_{false};
+  bool draining_ = false;
+  std::function<bool(std::string_view)> module_loaded_;
+  TimerWheel timers_;
+  Bus bus_;
+  ChannelTable channels_;
+};
+
+}  // namespace jackfield
