@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace jackfield {
@@ -36,6 +37,7 @@ struct Key {
   std::int64_t min = std::numeric_limits<std::int64_t>::min();  ///< integer; seconds and milliseconds: in milliseconds
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
   std::string_view choices = {};
+  bool literal = false;  ///< `${…}` stays as written, for the module to fill in; elsewhere run parameters are put in (never in secrets)
 };
 
 struct Section {
@@ -105,9 +107,13 @@ class Settings {
   const Key& declared(std::string_view section, std::string_view key) const;
   const KeyTable* table_;
   std::vector<SettingsSection> sections_;
+  std::unordered_map<std::string, std::size_t> index_;  ///< a file of users has a section for each
   std::string file_;
   bool from_yate_;
 };
+
+/// A file of ours that is data, not configuration: the same dialect without directives and `${}`.
+std::vector<SettingsSection> parse_sections(std::string_view text, const std::string& file);
 
 std::optional<bool> parse_boolean(std::string_view text);
 std::optional<std::int64_t> parse_integer(std::string_view text);
