@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "settings.h"
 #include "sip/message.h"
 #include "stack/transactions.h"
 #include "stack/transport.h"
@@ -15,8 +17,6 @@
 #include <jackfield/engine.h>
 
 namespace jackfield::sip {
-
-struct SipSettings;  // settings.h
 
 /// Who sent a request, as D2 decided.
 struct Sender {
@@ -33,6 +33,10 @@ struct Core {
   stack::Transport& transport;
   stack::Transactions& transactions;
   std::shared_ptr<const SipSettings> settings;  ///< replaced as a whole on reload
+  std::vector<ListenerSettings> listeners = {};  ///< by stack::FlowId::listener
+
+  /// Where a request came in.
+  const ListenerSettings& listener(const stack::FlowId& flow) const { return listeners.at(flow.listener); }
 };
 
 /// D1 to D3: decides who sent a request outside a dialog; answers it by itself when it may not go on (401, 403, …).

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "digest/digest.h"
 #include "net/address.h"
-#include "stack/auth.h"
 #include "stack/transactions.h"
 #include "stack/transport.h"
 
@@ -20,7 +20,7 @@ namespace jackfield::sip {
 /// What a source may do without credentials (D2) and how it is challenged (D1): general, and per listener.
 struct AccessSettings {
   std::vector<net::Cidr> trusted, deny;
-  std::vector<stack::DigestAlgorithm> digest{stack::DigestAlgorithm::md5};
+  std::vector<digest::Algorithm> digest{digest::Algorithm::md5};  ///< as offered, in that order
 
   bool is_trusted(const net::Address& source) const;
   bool is_denied(const net::Address& source) const;
@@ -47,8 +47,15 @@ struct RegistrarSettings {
   bool yate_expires = false;
 };
 
-/// Keys of [call] and what they are read into; declared in settings.cpp beside the others (kCallKeys, read_call).
+/// Whose session description reaches the caller before the answer when several phones ring (D14).
+enum class EarlyMedia : std::uint8_t { first, each };
+
+/// Keys of [call]. Times of 0: no limit.
 struct CallSettings {
+  std::chrono::milliseconds maxcall{180000}, maxpdd{0}, timeout{0};
+  EarlyMedia early_media = EarlyMedia::first;
+  bool auth_dialog = false;    ///< D4
+  bool drop_on_close = false;  ///< D16
 };
 
 struct SipSettings {

@@ -78,7 +78,7 @@ class Transactions : public TransportEvents {
   /// A callable `void(Writer&)`, borrowed for the length of the call: nothing is allocated for it.
   class ExtraHeaders {
    public:
-    ExtraHeaders() = default;
+    ExtraHeaders() : callable_(nullptr), call_(nullptr) {}
     template <class Callable>
       requires(!std::same_as<std::remove_cvref_t<Callable>, ExtraHeaders>)
     ExtraHeaders(const Callable& callable)  // NOLINT: implicit, so that a lambda can be passed
@@ -88,8 +88,8 @@ class Transactions : public TransportEvents {
     }
 
    private:
-    const void* callable_ = nullptr;
-    void (*call_)(const void*, Writer&) = nullptr;
+    const void* callable_;
+    void (*call_)(const void*, Writer&);
   };
   void reply(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
   /// As reply, but the final answer is kept for retransmissions (non-INVITE: timer J).
