@@ -1,0 +1,42 @@
+"""sipp, one scenario of tests/integration/sipp a run."""
+import glob
+import os
+
+from .processes import Process
+
+_SCENARIOS = os.path.join(os.environ["JACKFIELD_SOURCE"], "tests", "integration", "sipp")
+
+
+class Sipp:
+    """Starts a scenario against `server` (host, port). `keys` become its [keywords]; `user` is its [service]."""
+
+    def __init__(self, scenario, server, folder, name, *, address, port, user="", password="", calls=1, keys=None, options=()):
+        self.name = name
+        self._folder = os.path.join(folder, name)
+        os.makedirs(self._folder)
+        arguments = ["sipp", f"{server[0]}:{server[1]}", "-sf", os.path.join(_SCENARIOS, scenario + ".xml"), "-i", address, "-p", port,
+                     "-s", user or "nobody", "-au", user, "-ap", password, "-m", calls, "-nostdin", "-timeout", "15s", "-timeout_error",
+                     "-trace_err", "-error_file", "errors", "-trace_msg", "-message_file", "messages", "-recv_timeout", "8000"]
+        for key, value in (keys or {}).items():
+            arguments += ["-key", key, value]
+        self.process = Process([*arguments, *options], self._folder, "screen", environment={"TERM": "dumb"})
+
+    def succeeded(self, seconds=16):
+        """Waits for the end of the scenario; fails when sipp says that a call went otherwise than the scenario says."""
+        status = self.process.wait(seconds)
+        if status != 0:
+            raise AssertionError(f"sipp {self.name} was expected to succeed and ended with {status}\n{self._read('errors')}")
+
+    def _read(self, name):
+        text = ""
+        for path in glob.glob(os.path.join(self._folder, name)):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text += file.read()
+        return text
+
+    @property
+    def trace(self):
+        return self._read("messages")
+
+    def close(self):
+        self.process.kill()
