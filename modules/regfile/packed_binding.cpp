@@ -1,0 +1,146 @@
+#include "packed_binding.h"
+
+#include <jackfield/messages/parameters.h>
+#include <jackfield/settings.h>
+
+#include <algorithm>
+#include <array>
+
+namespace jackfield::regfile {
+namespace param = messages::param;
+namespace {
+
+/// The parameters that are kept. Their places are written to disk as codes (1 is the first): only ever add at the end.
+constexpr auto kKept = std::to_array<std::string_view>({
+    param::kDriver,       param::kRouteParams, param::kConnectionId, param::kConnectionReliable, param::kOconnectionId,
+    param::kListener,     param::kIpHost,      param::kIpPort,       param::kIpTransport,        param::kSipContact,
+    param::kSipCallid,    param::kSipCseq,     param::kSipInstance,  param::kRegId,              param::kSipPath,
+    param::kQ,            param::kDevice,      param::kNumber,       param::kDomain,             param::kRegNatAddr,
+});
+
+/// 0: none of them.
+std::uint8_t code_of(std::string_view name) {
+  const auto found = std::ranges::find(kKept, name);
+  return found == kKept.end() ? 0 : static_cast<std::uint8_t>(found - kKept.begin() + 1);
+}
+
+void append_text(std::string& out, std::string_view text) {
+  append_number(out, text.size());
+  out.append(text);
+}
+
+std::optional<std::string_view> take_text(std::string_view& bytes) {
+  const auto size = take_number(bytes);
+  if (!size || *size > bytes.size()) return std::nullopt;
+  const auto text = bytes.substr(0, *size);
+  bytes.remove_prefix(*size);
+  return text;
+}
+
+}  // namespace
+
+void append_number(std::string& out, std::uint64_t number) {
+  for (; number >= 0x80; number >>= 7) out.push_back(static_cast<char>(number | 0x80));
+  out.push_back(static_cast<char>(number));
+}
+
+std::optional<std::uint64_t> take_number(std::string_view& bytes) {
+  std::uint64_t number = 0;
+  for (unsigned shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
+    const auto byte = static_cast<std::uint8_t>(bytes.front());
+    bytes.remove_prefix(1);
+    number |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return number;
+  }
+  return std::nullopt;
+}
+
+std::optional<PackedBinding::Parameter> PackedBinding::take_parameter(std::string_view& bytes) {
+  const auto code = static_cast<std::uint8_t>(bytes.front());
+  bytes.remove_prefix(1);
+  Parameter parameter;
+  if (code == 0) {
+    const auto name = take_text(bytes);
+    if (!name) return std::nullopt;
+    parameter.name = *name;
+  } else if (code <= kKept.size()) {
+    parameter.name = kKept[code - 1];
+  } else {
+    return std::nullopt;
+  }
+  const auto value = take_text(bytes);
+  if (!value) return std::nullopt;
+  parameter.value = *value;
+  return parameter;
+}
+
+std::optional<PackedBinding> PackedBinding::parse(std::string_view bytes) {
+  PackedBinding packed;
+  packed.bytes_ = bytes;
+  for (auto* text : {&packed.username_, &packed.key_, &packed.data_}) {
+    const auto taken = take_text(bytes);
+    if (!taken) return std::nullopt;
+    *text = *taken;
+  }
+  packed.parameters_ = bytes;
+  while (!bytes.empty()) {
+    if (!take_parameter(bytes)) return std::nullopt;
+  }
+  if (packed.username_.empty() || packed.data_.empty()) return std::nullopt;
+  return packed;
+}
+
+std::optional<std::string_view> PackedBinding::parameter(std::string_view name) const {
+  for (auto rest = parameters_; !rest.empty();) {
+    const auto parameter = take_parameter(rest);
+    if (!parameter) break;
+    if (parameter->name == name) return parameter->value;
+  }
+  return std::nullopt;
+}
+
+bool PackedBinding::reliable() const {
+  return parse_boolean(parameter(param::kConnectionReliable).value_or("")).value_or(false);
+}
+
+bool PackedBinding::lists(std::string_view names, std::string_view name) {
+  while (!names.empty()) {
+    const auto comma = std::min(names.find(','), names.size());
+    auto one = names.substr(0, comma);
+    while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+    while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+    if (one == name) return true;
+    names.remove_prefix(std::min(comma + 1, names.size()));
+  }
+  return false;
+}
+
+void BindingPacker::begin(std::string_view username, std::string_view key, std::string_view data) {
+  bytes_.clear();
+  append_text(bytes_, username);
+  append_text(bytes_, key);
+  append_text(bytes_, data);
+}
+
+void BindingPacker::add(std::string_view name, std::string_view value) {
+  const auto code = code_of(name);
+  bytes_.push_back(static_cast<char>(code));
+  if (code == 0) append_text(bytes_, name);
+  append_text(bytes_, value);
+}
+
+PackedBinding BindingPacker::packed() const {
+  const auto packed = PackedBinding::parse(bytes_);
+  return packed ? *packed : PackedBinding();
+}
+
+PackedBinding BindingPacker::pack(const Message& user_register) {
+  begin(user_register.get(param::kUsername), user_register.get(param::kBinding), user_register.get(param::kData));
+  const auto routed = user_register.get(param::kRouteParams);
+  for (const auto& [name, value] : user_register.parameters()) {
+    if (code_of(name) != 0 || PackedBinding::lists(routed, name)) add(name, value);
+  }
+  return packed();
+}
+
+}  // namespace jackfield::regfile

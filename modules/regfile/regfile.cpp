@@ -1,0 +1,158 @@
+#include "regfile.h"
+
+#include <jackfield/messages/stored_bindings.h>
+#include <jackfield/messages/user.h>
+#include <jackfield/settings.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace jackfield::regfile {
+namespace param = messages::param;
+namespace {
+
+/// Users named one by one in a warning; more are counted.
+constexpr std::size_t kNamedUsers = 20;
+
+}  // namespace
+
+Regfile::Regfile(Engine& engine, GeneralSettings general, UserTable users, std::unique_ptr<Store> store)
+    : engine_(engine), log_(engine.log("regfile")), general_(std::move(general)), users_(std::move(users)), store_(std::move(store)) {
+  if (!store_->durable()) {
+    log_.warning("event=memory_only reason=\"file= is empty: registrations are lost when this process ends, and answered before they are safe\"");
+  }
+  drop_unknown();
+}
+
+void Regfile::use(GeneralSettings general, UserTable users) {
+  general_ = std::move(general);
+  users_ = std::move(users);
+  checked_realm_.clear();
+  drop_unknown();
+}
+
+void Regfile::drop_unknown() {
+  if (general_.autocreate) return;
+  if (const auto dropped = store_->keep_only([this](std::string_view name) { return known(name); }); dropped != 0) {
+    log_.info("event=bindings_dropped count={} reason=\"their users are no longer in the file\"", dropped);
+  }
+}
+
+void Regfile::set_parameters(Message& message, const User& user) const {
+  const auto lookup = [&message](std::string_view name) -> std::optional<std::string_view> {
+    const auto* found = message.find(name);
+    return found ? std::optional(found->value) : std::nullopt;
+  };
+  for (const auto& [name, value] : users_.parameters(user)) {
+    // One pass over the user's own text: what a message brings is never looked at again.
+    if (value.find("${") == std::string_view::npos) message.set(name, value);
+    else message.set(name, substitute(value, lookup));
+  }
+}
+
+Verdict Regfile::user_auth(Message& message) {
+  if (!message.flag(param::kAuthRegfile, true)) return false;
+  const auto username = message.get(param::kUsername);
+  const auto* user = username.empty() ? nullptr : users_.find(username);
+  if (!user || !user->authenticates()) return false;
+  if (user->empty_password() && !general_.allow_empty_password) {
+    message.set(param::kError, "forbidden");
+    message.set(param::kReason, "This user has no password");
+    message.set_retvalue("-");
+    return true;
+  }
+
+  if (user->hashed()) warn_of_realm(message.get(param::kRealm));
+  set_parameters(message, *user);
+  if (!user->alternatives.empty()) message.set(param::kAlternatives, user->alternatives);
+  if (user->max_contacts) message.set(param::kMaxContacts, static_cast<long long>(*user->max_contacts));
+  if (!user->ha1_md5.empty()) message.set(param::kHa1Md5, user->ha1_md5);
+  if (!user->ha1_sha256.empty()) message.set(param::kHa1Sha256, user->ha1_sha256);
+  if (user->hashed()) message.set(param::kHa1Realm, user->ha1_realm);
+  message.set_retvalue(user->password.value_or(std::string_view()));
+  return true;
+}
+
+void Regfile::warn_of_realm(std::string_view realm) {
+  if (realm.empty() || realm == checked_realm_) return;
+  checked_realm_ = realm;
+  std::size_t others = 0;
+  for (const auto& user : users_.all()) {
+    if (!user.hashed() || user.ha1_realm == realm) continue;
+    if (++others > kNamedUsers) continue;
+    log_.warning("event=other_realm user={} realm={} ours={} reason=\"the hash is for another realm: he cannot log in; set his password again\"",
+                 log_value(user.name), log_value(user.ha1_realm), log_value(realm));
+  }
+  if (others > kNamedUsers) log_.warning("event=other_realm more={}", others - kNamedUsers);
+}
+
+Verdict Regfile::user_register(Message& message) {
+  if (!message.flag(param::kRegisterRegfile, true)) return false;
+  const auto username = message.get(param::kUsername);
+  if (username.empty() || message.get(param::kData).empty() || !known(username)) return false;
+
+  const auto seconds = message.number(param::kExpires);
+  std::int64_t expires_ms = 0;
+  if (seconds > 0) {
+    const auto until = engine_.clock().wall() + std::chrono::seconds(std::min<long long>(seconds, UINT32_MAX));
+    expires_ms = std::chrono::duration_cast<std::chrono::milliseconds>(until.time_since_epoch()).count();
+  }
+  const auto* user = users_.find(username);
+  const auto max_contacts = user && user->max_contacts ? *user->max_contacts : general_.max_contacts;
+  BindingPacker packer;
+  const bool wait = store_->put(packer.pack(message), expires_ms, max_contacts);
+  message.set(param::kMaxContacts, static_cast<long long>(max_contacts));
+  if (!wait) return true;
+  return acknowledge_when_synced(message);
+}
+
+Task<bool> Regfile::acknowledge_when_synced(Message& message) {
+  const bool synced = co_await store_->synced();
+  if (!synced) {
+    message.set(param::kCode, 500);
+    message.set(param::kReason, "The registration could not be saved");
+  }
+  co_return synced;
+}
+
+Verdict Regfile::user_unregister(Message& message) {
+  if (!message.flag(param::kRegisterRegfile, true)) return false;
+  const auto username = message.get(param::kUsername);
+  if (username.empty()) {
+    store_->remove_connection(message.get(param::kConnectionId));
+    return false;
+  }
+  const auto* key = message.find(param::kBinding);
+  const auto removed = key ? store_->remove(username, key->value) : store_->remove_user(username);
+  if (removed.wait) return acknowledge_when_synced(message);
+  return removed.count != 0 || users_.find(username) != nullptr;
+}
+
+Verdict Regfile::user_bindings(Message& message) {
+  auto* all = message.payload<messages::StoredBindings>();
+  if (!all) {
+    auto made = std::make_shared<messages::StoredBindings>();
+    all = made.get();
+    message.attach(std::move(made));
+  }
+  const auto add = [all](const Binding& binding) {
+    const auto packed = binding.packed();
+    messages::StoredBinding stored{.username = std::string(packed.username()), .data = std::string(packed.data())};
+    stored.expires = WallTime(std::chrono::milliseconds(binding.expires_ms()));
+    if (!packed.key().empty()) stored.parameters.emplace_back(param::kBinding, packed.key());
+    packed.each_parameter([&](std::string_view name, std::string_view value) { stored.parameters.emplace_back(name, value); });
+    all->bindings.push_back(std::move(stored));
+  };
+  if (const auto username = message.get(param::kUsername); !username.empty()) {
+    std::vector<Binding*> bindings;
+    store_->bindings().of_user(username, bindings);
+    for (const auto* binding : bindings) add(*binding);
+  } else {
+    all->bindings.reserve(all->bindings.size() + store_->bindings().size());
+    store_->bindings().each(add);
+  }
+  return true;
+}
+
+}  // namespace jackfield::regfile

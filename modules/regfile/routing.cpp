@@ -1,0 +1,89 @@
+// call.route (COMPAT §4, DECISIONS D3): the caller's own parameters, then where the called user is reached.
+#include "regfile.h"
+
+#include <jackfield/messages/parameters.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace jackfield::regfile {
+namespace param = messages::param;
+namespace {
+
+/// RFC 3261 §20.10: 0 to 1 with up to three decimals, 1 when absent; in thousandths.
+int q_of(const Binding& binding) {
+  const auto text = binding.packed().parameter(param::kQ).value_or(std::string_view("1"));
+  double q = 1;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), q);
+  return bad == std::errc() && end == text.data() + text.size() ? static_cast<int>(std::clamp(q, 0.0, 1.0) * 1000) : 1000;
+}
+
+void route_to_one(Message& message, const Binding& binding) {
+  const auto packed = binding.packed();
+  packed.each_route_parameter([&](std::string_view name, std::string_view value) { message.set(name, value); });
+  message.set_retvalue(packed.data());
+}
+
+}  // namespace
+
+void Regfile::add_targets(std::string_view username, std::vector<Target>& targets) const {
+  std::vector<Binding*> bindings;
+  store_->bindings().of_user(username, bindings);
+  std::ranges::stable_sort(bindings, std::greater(), [](const Binding* binding) { return q_of(*binding); });
+  // Each user's most preferred phones ring first: a preference says nothing about somebody else's phones.
+  std::size_t group = 0;
+  for (std::size_t i = 0; i < bindings.size(); ++i) {
+    if (i > 0 && q_of(*bindings[i]) != q_of(*bindings[i - 1])) ++group;
+    targets.push_back({group, bindings[i]});
+  }
+}
+
+std::vector<Regfile::Target> Regfile::targets(std::string_view called, bool& offline) const {
+  std::vector<Target> found;
+  add_targets(called, found);
+  const bool user = users_.find(called) != nullptr;
+  const auto sharing = user || !found.empty() ? std::span<const std::uint32_t>() : users_.with_alternative(called);
+  for (const auto index : sharing) add_targets(users_.at(index).name, found);
+  std::ranges::stable_sort(found, std::less(), &Target::group);
+  offline = found.empty() && (user || !sharing.empty());
+  return found;
+}
+
+Verdict Regfile::call_route(Message& message) {
+  if (!message.flag(param::kRouteRegfile, true)) return false;
+  const auto* username = message.find(param::kUsername);
+  const bool authenticated = username && !username->value.empty();
+  if (const auto* user = users_.find(authenticated ? username->value : message.get(param::kCaller))) set_parameters(message, *user);
+
+  const auto called = message.get(param::kCalled);
+  if (called.empty()) return false;
+  bool offline = false;
+  const auto found = targets(called, offline);
+  if (offline) message.set(param::kError, "offline");
+  if (found.empty()) return false;
+  if (found.size() == 1) {
+    route_to_one(message, *found.front().binding);
+    return true;
+  }
+
+  std::size_t number = 0;
+  std::string name;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i > 0 && found[i].group != found[i - 1].group) message.set(fmt::format("callto.{}", ++number), "|");
+    const auto packed = found[i].binding->packed();
+    name = fmt::format("callto.{}", ++number);
+    message.set(name, packed.data());
+    name.push_back('.');
+    const auto prefix = name.size();
+    packed.each_route_parameter([&](std::string_view sub, std::string_view value) {
+      name.resize(prefix);
+      message.set(name.append(sub), value);
+    });
+  }
+  message.set_retvalue("fork");
+  return true;
+}
+
+}  // namespace jackfield::regfile
