@@ -24,6 +24,8 @@ class [[nodiscard]] Verdict {
   bool immediate() const { return !task_.has_value(); }
   /// Only when immediate().
   bool handled() const { return handled_; }
+  /// Only when not immediate(), once.
+  Task<bool> task() && { return std::move(*task_); }
   /// Waits for the verdict; cheap when immediate. `bool handled = co_await settle(bus.dispatch(message));`
   friend Task<bool> settle(Verdict verdict);
 
@@ -54,7 +56,10 @@ struct HandlerInfo {
 
 class Bus {
  public:
-  /// Withdraws its handler or watcher when destroyed. A dispatch under way skips what was withdrawn meanwhile.
+  struct Impl;
+
+  /// Withdraws its handler or watcher when destroyed; harmless after the bus is gone. A dispatch under way skips what was
+  /// withdrawn meanwhile.
   class [[nodiscard]] Subscription {
    public:
     Subscription() = default;
@@ -62,11 +67,12 @@ class Bus {
     Subscription& operator=(Subscription&& other) noexcept;
     ~Subscription() { reset(); }
     void reset();
-    explicit operator bool() const { return bus_ != nullptr; }
+    explicit operator bool() const { return id_ != 0; }
 
    private:
     friend class Bus;
-    Bus* bus_ = nullptr;
+    Subscription(std::weak_ptr<Impl> bus, std::uint64_t id) : bus_(std::move(bus)), id_(id) {}
+    std::weak_ptr<Impl> bus_;
     std::uint64_t id_ = 0;
   };
 
@@ -86,7 +92,7 @@ class Bus {
   Bus& operator=(const Bus&) = delete;
 
   Subscription install(HandlerOptions options, Handler handler);
-  /// An empty name watches every message.
+  /// An empty name watches every message. What counts is the name after the dispatch.
   Subscription watch(std::string message, Watcher watcher);
 
   /// Asks the handlers in order until one returns true (all of them for a broadcast). Runs at once, in the caller's turn,
@@ -110,7 +116,6 @@ class Bus {
   void close();
 
  private:
-  struct Impl;
   std::shared_ptr<Impl> impl_;  // also held by dispatches that wait
 };
 

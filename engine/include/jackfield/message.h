@@ -5,11 +5,11 @@
 #include <jackfield/arena.h>
 #include <jackfield/clock.h>
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <typeinfo>
-#include <vector>
 
 namespace jackfield {
 
@@ -23,6 +23,7 @@ class Message {
  public:
   /// `name` is copied. `created` is the wall clock's time, shown to scripts in whole seconds.
   explicit Message(std::string_view name, WallTime created = {});
+  /// The one moved from is only good for destruction and assignment.
   Message(Message&&) noexcept = default;
   Message& operator=(Message&&) noexcept = default;
   Message(const Message&) = delete;
@@ -42,7 +43,7 @@ class Message {
   bool broadcast() const { return broadcast_; }
   void set_broadcast(bool broadcast) { broadcast_ = broadcast; }
 
-  std::span<const Parameter> parameters() const { return parameters_; }
+  std::span<const Parameter> parameters() const { return {parameters_, count_}; }
   const Parameter* find(std::string_view name) const;
   bool has(std::string_view name) const { return find(name) != nullptr; }
   /// The value, or `fallback` when there is no such parameter. An empty value is a value.
@@ -58,7 +59,7 @@ class Message {
   Message& set_flag(std::string_view name, bool value) { return set(name, value ? "true" : "false"); }
   /// Returns whether the parameter was there. The order of the others is kept.
   bool erase(std::string_view name);
-  void clear_parameters() { parameters_.clear(); }
+  void clear_parameters() { count_ = 0; }
   /// Copies every parameter of `other` whose name this message does not have.
   void merge_missing(const Message& other);
 
@@ -76,10 +77,15 @@ class Message {
   void detach() { payload_.reset(); }
 
  private:
+  Parameter* mutable_find(std::string_view name);
+  void append(std::string_view name, std::string_view value);
+
   Arena arena_;
   std::string_view name_;
   std::string_view retvalue_;
-  std::vector<Parameter> parameters_;
+  Parameter* parameters_ = nullptr;  // lies in the arena, as what it points to does
+  std::uint32_t count_ = 0;
+  std::uint32_t capacity_ = 0;
   std::shared_ptr<void> payload_;
   const std::type_info* payload_type_ = nullptr;
   WallTime created_;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <typeinfo>
@@ -31,10 +32,14 @@ struct PendingSlot;
 
 class Pendings;
 
-/// The waiting side. wait() is called once; destroying it unawaited gives the id up.
+/// The waiting side. wait() is called once; destroying it unawaited gives the id up. Completion lets the waiter run on in a later
+/// turn, never inside complete(); a wait() for what is already complete does not wait. The loop's Task decides where: the executor
+/// of the coroutine that waits.
 template <class T>
 class Pending {
  public:
+  Pending(Pending&&) noexcept = default;
+  Pending& operator=(Pending&&) noexcept = default;
   PendingId id() const;
   Task<tl::expected<T, PendingError>> wait();
 
@@ -63,6 +68,12 @@ class Pendings {
   std::uint64_t dropped() const;
 
  private:
+  std::shared_ptr<detail::PendingSlot> open_slot(const std::type_info& type, Duration deadline);
+  /// Null when there is no such question (counted) or it waits for another type; a null `type` fits any.
+  std::shared_ptr<detail::PendingSlot> find(PendingId id, const std::type_info* type);
+  /// Forgets id and deadline; the slot is about to be finished.
+  void close(detail::PendingSlot& slot);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

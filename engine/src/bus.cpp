@@ -1,0 +1,303 @@
+#include "bus_impl.h"
+
+#include <fmt/format.h>
+
+#include <climits>
+
+namespace jackfield {
+
+using detail::Place;
+
+namespace {
+
+constexpr std::string_view kTracking = "handlers";
+
+std::string_view what_was_thrown() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    // Valid until the exception is destroyed at the end of the caller's catch block.
+    return error.what();
+  } catch (...) {
+    return "something that is not an exception";
+  }
+}
+
+template <class Call>
+bool passes(const detail::Entry<Call>& entry, const Message& message) {
+  const Parameter* const parameter = message.find(entry.options.filter_name);
+  return parameter != nullptr && parameter->value == entry.options.filter_value;
+}
+
+void track(Message& message, std::string_view tracking) {
+  const std::string_view before = message.get(kTracking);
+  fmt::basic_memory_buffer<char, 512> list;
+  list.append(before);
+  if (!before.empty()) list.push_back(',');
+  list.append(tracking);
+  message.set(kTracking, {list.data(), list.size()});
+}
+
+}  // namespace
+
+Task<bool> settle(Verdict verdict) {
+  if (verdict.immediate()) co_return verdict.handled();
+  co_return co_await std::move(*verdict.task_);
+}
+
+class Bus::Impl::Busy {
+ public:
+  explicit Busy(Impl& impl) : impl_(impl), outer_(impl.running.load(std::memory_order_relaxed)) { ++impl.depth; }
+  ~Busy() {
+    if (--impl_.depth != 0) impl_.running.store(outer_, std::memory_order_relaxed);
+    else if (impl_.to_sweep) impl_.sweep();
+  }
+
+ private:
+  Impl& impl_;
+  const char* const outer_;
+};
+
+class Bus::Impl::Pin {
+ public:
+  Pin(std::shared_ptr<Impl> impl, HandlerEntry* entry) : impl_(std::move(impl)), entry_(entry) { ++entry_->pins; }
+  Pin(Pin&& other) noexcept : impl_(std::move(other.impl_)), entry_(std::exchange(other.entry_, nullptr)) {}
+  ~Pin() { release(); }
+  void move_to(HandlerEntry* entry) {
+    ++entry->pins;
+    release();
+    entry_ = entry;
+  }
+  const char* label() const { return entry_->label; }
+
+ private:
+  void release() {
+    if (entry_ == nullptr || --entry_->pins != 0 || !entry_->withdrawn) return;
+    impl_->to_sweep = true;
+    if (impl_->depth == 0) impl_->sweep();
+  }
+  std::shared_ptr<Impl> impl_;
+  HandlerEntry* entry_;
+};
+
+class Bus::Impl::Flight {
+ public:
+  explicit Flight(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) { ++impl_->in_flight; }
+  Flight(Flight&&) noexcept = default;
+  ~Flight() {
+    if (impl_) --impl_->in_flight;
+  }
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+Verdict Bus::Impl::dispatch(Message& message) {
+  const Busy busy(*this);
+  struct Count {
+    std::size_t& n;
+    explicit Count(std::size_t& counter) : n(counter) { ++n; }
+    ~Count() { --n; }
+  } const count(in_flight);
+  Progress progress{{INT_MIN, 0}, next_id};
+  Waiting waiting = ask(message, progress);
+  if (waiting.task) {
+    auto self = shared_from_this();
+    return ask_on(self, &message, progress, std::move(*waiting.task), Pin(self, waiting.entry), Flight(self));
+  }
+  tell(message, progress.handled);
+  return progress.handled;
+}
+
+Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
+  static const HandlerList kNobody;
+  for (;;) {
+    const std::string_view name = message.name();
+    const auto found = handlers.find(name);
+    HandlerList::Walk walk(found == handlers.end() ? kNobody : found->second, progress.last);
+    bool renamed = false;
+    while (HandlerEntry* const entry = renamed ? nullptr : walk.next()) {
+      progress.last = entry->place;
+      if (entry->place.id >= progress.limit || (entry->filtered && !passes(*entry, message))) continue;
+      if (entry->tracked) track(message, entry->tracking);
+      running.store(entry->label, std::memory_order_relaxed);
+      try {
+        Verdict verdict = entry->call(message);
+        if (!verdict.immediate()) return {entry, std::move(verdict).task()};
+        if (verdict.handled()) {
+          progress.handled = true;
+          if (!message.broadcast()) return {};
+        }
+      } catch (...) {
+        host.failed(entry->label, what_was_thrown());
+      }
+      // A new name lies elsewhere in the arena. It has its own list; the place in the order stays.
+      renamed = message.name().data() != name.data();
+    }
+    if (!renamed) return {};
+  }
+}
+
+Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, Flight) {
+  std::optional<Task<bool>> waits(std::move(task));
+  for (;;) {
+    bool handled = false;
+    try {
+      handled = co_await std::move(*waits);
+    } catch (...) {
+      impl->host.failed(pin.label(), what_was_thrown());
+    }
+    waits.reset();
+    const Busy busy(*impl);
+    progress.handled = progress.handled || handled;
+    if (!handled || message->broadcast()) {
+      Waiting waiting = impl->ask(*message, progress);
+      if (waiting.task) {
+        pin.move_to(waiting.entry);
+        waits.emplace(std::move(*waiting.task));
+        continue;
+      }
+    }
+    impl->tell(*message, progress.handled);
+    co_return progress.handled;
+  }
+}
+
+void Bus::Impl::tell(const Message& message, bool handled) {
+  if (watcher_of_id.empty()) return;
+  static const WatcherList kNobody;
+  const auto found = watchers.find(message.name());
+  WatcherList::Walk named(found == watchers.end() ? kNobody : found->second, {INT_MIN, 0});
+  WatcherList::Walk all(watchers_of_all, {INT_MIN, 0});
+  const std::uint64_t limit = next_id;
+  // Two lists, one order.
+  WatcherEntry* first = named.next();
+  WatcherEntry* second = all.next();
+  while (first != nullptr || second != nullptr) {
+    const bool take_first = second == nullptr || (first != nullptr && first->place < second->place);
+    WatcherEntry* const entry = take_first ? first : second;
+    if (!entry->withdrawn && entry->place.id < limit) {
+      running.store(entry->label, std::memory_order_relaxed);
+      try {
+        entry->call(message, handled);
+      } catch (...) {
+        host.failed(entry->label, what_was_thrown());
+      }
+    }
+    (take_first ? first : second) = (take_first ? named : all).next();
+  }
+}
+
+const char* Bus::Impl::label_of(const HandlerOptions& options) {
+  auto label = fmt::format("{}:{}{}{}", options.message.empty() ? "*" : options.message, options.priority, options.track.empty() ? "" : " ",
+                           options.track);
+  return labels.insert(std::move(label)).first->c_str();
+}
+
+std::uint64_t Bus::Impl::install(HandlerOptions options, Handler handler) {
+  auto entry = std::make_unique<HandlerEntry>();
+  entry->place = {options.priority, next_id++};
+  entry->call = std::move(handler);
+  entry->label = label_of(options);
+  entry->filtered = !options.filter_name.empty();
+  entry->tracked = !options.track.empty();
+  if (entry->tracked) entry->tracking = fmt::format("{}:{}", options.track, options.priority);
+  entry->options = std::move(options);
+  handler_of_id.emplace(entry->place.id, entry.get());
+  const std::uint64_t id = entry->place.id;
+  handlers[entry->options.message].insert(std::move(entry));
+  return id;
+}
+
+std::uint64_t Bus::Impl::watch(std::string message, Watcher watcher) {
+  auto entry = std::make_unique<WatcherEntry>();
+  entry->place = {0, next_id++};
+  entry->call = std::move(watcher);
+  entry->options = {.message = std::move(message), .priority = 0, .track = "watcher"};
+  entry->label = label_of(entry->options);
+  watcher_of_id.emplace(entry->place.id, entry.get());
+  const std::uint64_t id = entry->place.id;
+  (entry->options.message.empty() ? watchers_of_all : watchers[entry->options.message]).insert(std::move(entry));
+  return id;
+}
+
+void Bus::Impl::withdraw(std::uint64_t id) {
+  if (const auto node = handler_of_id.extract(id)) {
+    HandlerEntry& entry = *node.mapped();
+    entry.withdrawn = true;
+    withdrawn_handlers.push_back(handlers.find(entry.options.message)->second.take(entry.place));
+  } else if (const auto watcher = watcher_of_id.extract(id)) {
+    WatcherEntry& entry = *watcher.mapped();
+    entry.withdrawn = true;
+    WatcherList& list = entry.options.message.empty() ? watchers_of_all : watchers.find(entry.options.message)->second;
+    withdrawn_watchers.push_back(list.take(entry.place));
+  }
+  to_sweep = true;
+  if (depth == 0) sweep();
+}
+
+/// Destroys what was withdrawn, save handlers whose tasks still wait. A destructor may come back to the bus.
+void Bus::Impl::sweep() {
+  to_sweep = false;
+  const auto dead = std::partition(withdrawn_handlers.begin(), withdrawn_handlers.end(), [](const auto& entry) { return entry->pins != 0; });
+  std::vector<std::unique_ptr<HandlerEntry>> handlers_to_drop(std::make_move_iterator(dead),
+                                                               std::make_move_iterator(withdrawn_handlers.end()));
+  withdrawn_handlers.erase(dead, withdrawn_handlers.end());
+  const auto watchers_to_drop = std::exchange(withdrawn_watchers, {});
+  for (const auto& entry : handlers_to_drop)
+    if (const auto list = handlers.find(entry->options.message); list != handlers.end() && list->second.empty()) handlers.erase(list);
+  for (const auto& entry : watchers_to_drop)
+    if (const auto list = watchers.find(entry->options.message); list != watchers.end() && list->second.empty()) watchers.erase(list);
+}
+
+Bus::Bus(Host host) : impl_(std::make_shared<Impl>(std::move(host))) {}
+
+Bus::~Bus() { close(); }
+
+Bus::Subscription::Subscription(Subscription&& other) noexcept : bus_(std::move(other.bus_)), id_(std::exchange(other.id_, 0)) {}
+
+Bus::Subscription& Bus::Subscription::operator=(Subscription&& other) noexcept {
+  if (this == &other) return *this;
+  reset();
+  bus_ = std::move(other.bus_);
+  id_ = std::exchange(other.id_, 0);
+  return *this;
+}
+
+void Bus::Subscription::reset() {
+  const std::uint64_t id = std::exchange(id_, 0);
+  if (id == 0) return;
+  if (const auto bus = bus_.lock()) bus->withdraw(id);
+  bus_.reset();
+}
+
+Bus::Subscription Bus::install(HandlerOptions options, Handler handler) {
+  return {impl_, impl_->install(std::move(options), std::move(handler))};
+}
+
+Bus::Subscription Bus::watch(std::string message, Watcher watcher) { return {impl_, impl_->watch(std::move(message), std::move(watcher))}; }
+
+Verdict Bus::dispatch(Message& message) { return impl_->dispatch(message); }
+
+bool Bus::has_handlers(std::string_view message) const {
+  const auto found = impl_->handlers.find(message);
+  return found != impl_->handlers.end() && !found->second.empty();
+}
+
+std::vector<HandlerInfo> Bus::handlers(std::string_view message) const {
+  std::vector<const Impl::HandlerEntry*> entries;
+  for (const auto& [name, list] : impl_->handlers)
+    if (message.empty() || name == message)
+      for (const auto& entry : list.entries()) entries.push_back(entry.get());
+  std::sort(entries.begin(), entries.end(), [](const auto* a, const auto* b) { return a->place < b->place; });
+  std::vector<HandlerInfo> infos;
+  for (const auto* entry : entries) {
+    const HandlerOptions& options = entry->options;
+    infos.push_back({options.message, options.track, options.filter_name, options.filter_value, options.priority});
+  }
+  return infos;
+}
+
+std::size_t Bus::in_flight() const { return impl_->in_flight; }
+
+}  // namespace jackfield

@@ -1,0 +1,105 @@
+// The bus from inside: dispatching in bus.cpp, the queue and its lines in bus_queue.cpp. Engine thread only.
+#pragma once
+
+#include "bus_index.h"
+
+#include <deque>
+#include <set>
+
+namespace jackfield {
+
+namespace detail {
+struct PendingSlot;
+}
+
+struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
+  using HandlerEntry = detail::Entry<Handler>;
+  using HandlerList = detail::EntryList<Handler>;
+  using WatcherEntry = detail::Entry<Watcher>;
+  using WatcherList = detail::EntryList<Watcher>;
+
+  explicit Impl(Host h) : host(std::move(h)), running(host.running != nullptr ? *host.running : own_running) {}
+
+  // bus.cpp
+
+  /// How far a dispatch has come.
+  struct Progress {
+    detail::Place last;
+    std::uint64_t limit;  // what was installed later than the dispatch began is not asked
+    bool handled = false;
+  };
+  /// Keeps an entry while a task that it made waits.
+  class Pin;
+  /// Counts a dispatch that waits.
+  class Flight;
+  /// Entries are not destroyed inside it.
+  class Busy;
+  /// The verdict of a handler that waits; no task: the dispatch is over.
+  struct Waiting {
+    HandlerEntry* entry = nullptr;
+    std::optional<Task<bool>> task;
+  };
+
+  std::uint64_t install(HandlerOptions options, Handler handler);
+  std::uint64_t watch(std::string message, Watcher watcher);
+  void withdraw(std::uint64_t id);
+  const char* label_of(const HandlerOptions& options);
+
+  Verdict dispatch(Message& message);
+  Waiting ask(Message& message, Progress& progress);
+  void tell(const Message& message, bool handled);
+  void sweep();
+  static Task<bool> ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, Flight flight);
+
+  // bus_queue.cpp
+
+  struct Queued {
+    std::string key;
+    Message message{std::string_view()};
+    std::function<void(Message&, bool)> done;
+    std::shared_ptr<detail::PendingSlot> ticket;  // instead of a message: whose turn it is
+    ~Queued();
+  };
+  /// Exists while a message of its key waits for a handler; what came later stands behind it.
+  struct Line {
+    std::deque<std::unique_ptr<Queued>> parked;
+  };
+  class LineOwner;
+
+  void enqueue(std::unique_ptr<Queued> item);
+  void drain();
+  bool turn_is_now(const std::string& key) const;
+  /// Dispatches the item whose turn it is. False: it waits, and so does what stands behind it.
+  bool begin(std::unique_ptr<Queued> item);
+  /// The line's owner is done: on with what stands behind.
+  void advance_line(const std::string& key);
+  void finish(Queued& item, bool handled);
+  static Task<> wait_and_finish(std::shared_ptr<Impl> impl, std::unique_ptr<Queued> item, Task<bool> task);
+  static Task<bool> dispatch_in_order(std::shared_ptr<Impl> impl, Message* message);
+  void close();
+
+  Host host;
+  std::atomic<const char*> own_running{nullptr};
+  std::atomic<const char*>& running;
+
+  std::uint64_t next_id = 1;
+  detail::ByName<HandlerList> handlers;
+  detail::ByName<WatcherList> watchers;
+  WatcherList watchers_of_all;
+  std::unordered_map<std::uint64_t, HandlerEntry*> handler_of_id;
+  std::unordered_map<std::uint64_t, WatcherEntry*> watcher_of_id;
+  std::set<std::string> labels;  // kept: the watchdog's thread may be reading one
+  std::vector<std::unique_ptr<HandlerEntry>> withdrawn_handlers;
+  std::vector<std::unique_ptr<WatcherEntry>> withdrawn_watchers;
+  int depth = 0;
+  bool to_sweep = false;
+  std::size_t in_flight = 0;
+
+  std::deque<std::unique_ptr<Queued>> queue;
+  std::unordered_map<std::string, Line> lines;
+  std::size_t parked = 0;
+  bool drain_posted = false;
+  bool closed = false;
+};
+
+}  // namespace jackfield

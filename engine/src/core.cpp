@@ -1,0 +1,174 @@
+#include "core.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+namespace jackfield {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kSlowTurn = 20ms;
+constexpr const char* kTimers = "a timer";
+
+std::string run_id(const std::map<std::string, std::string, std::less<>>& parameters) {
+  const auto found = parameters.find("runid");
+  return found == parameters.end() ? std::string("0") : found->second;
+}
+
+}  // namespace
+
+Core::Core(Parts parts)
+    : parts_(std::move(parts)),
+      io_(std::make_unique<boost::asio::io_context>(1)),
+      log_(log("engine")),
+      timers_(parts_.clock),
+      bus_(host()),
+      channels_(bus_, parts_.clock, run_id(parts_.run_parameters)) {}
+
+Core::~Core() {
+  bus_.close();
+  closing_ = true;
+  // Coroutines that still wait end here, with bus and timers still standing.
+  io_.reset();
+}
+
+Bus::Host Core::host() {
+  return {
+      .start_task = [this](std::string_view name, Task<> task) { spawn(name, std::move(task)); },
+      .post = [this](std::function<void()> work) { post(std::move(work)); },
+      .failed = [this](std::string_view handler, std::string_view what) {
+        log_.error("event=handler_failed handler={} error={}", log_value(handler), log_value(what));
+      },
+      .running = &running_,
+  };
+}
+
+Logger& Core::log(std::string_view module) {
+  const auto found = loggers_.find(module);
+  if (found != loggers_.end()) return *found->second;
+  auto logger = std::make_unique<Logger>(std::string(module), &parts_.log);
+  logger->set_level(level_);
+  return *loggers_.emplace(std::string(module), std::move(logger)).first->second;
+}
+
+void Core::set_log_level(LogLevel level) {
+  level_ = level;
+  for (const auto& [name, logger] : loggers_) logger->set_level(level);
+}
+
+std::vector<Logger*> Core::loggers() const {
+  std::vector<Logger*> all;
+  for (const auto& [name, logger] : loggers_) all.push_back(logger.get());
+  return all;
+}
+
+Task<> Core::guarded(std::shared_ptr<std::list<std::string>> tasks, std::list<std::string>::iterator name, Logger& log, Task<> task) {
+  const auto leave = [tasks](auto* entry) { tasks->erase(*entry); };
+  const std::unique_ptr<std::list<std::string>::iterator, decltype(leave)> entry(&name, leave);
+  try {
+    co_await std::move(task);
+  } catch (const std::exception& error) {
+    log.error("event=task_failed task={} error={}", log_value(*name), log_value(error.what()));
+  }
+}
+
+void Core::spawn(std::string_view name, Task<> task) {
+  if (closing_) return;
+  tasks_->emplace_front(name);
+  boost::asio::co_spawn(*io_, guarded(tasks_, tasks_->begin(), log_, std::move(task)), boost::asio::detached);
+}
+
+void Core::post(std::function<void()> work) {
+  if (closing_) return;
+  boost::asio::post(*io_, std::move(work));
+}
+
+std::optional<std::string_view> Core::run_parameter(std::string_view name) const {
+  const auto found = parts_.run_parameters.find(name);
+  if (found == parts_.run_parameters.end()) return {};
+  return found->second;
+}
+
+bool Core::add_run_parameter(std::string name, std::string value) {
+  return parts_.run_parameters.emplace(std::move(name), std::move(value)).second;
+}
+
+void Core::stop() {
+  stopped_ = true;
+  boost::asio::post(*io_, [] {});
+}
+
+void Core::run() {
+  stopped_ = false;
+  const auto work = boost::asio::make_work_guard(*io_);
+  const Watchdog watchdog(turns_, running_, log_);
+  io_->restart();
+  while (!stopped_) turn_waiting();
+}
+
+// A turn is one handler of the loop and the timers that are due after it. The clock is read when the turn first asks for it, so
+// what the loop slept is not counted, and a slow turn has one culprit.
+void Core::turn_waiting() {
+  parts_.clock.begin_turn();
+  try {
+    if (const auto due = timers_.next_due()) io_->run_one_until(std::chrono::steady_clock::time_point(*due));
+    else io_->run_one_for(1h);
+  } catch (const std::exception& error) {
+    log_.error("event=handler_failed handler=posted error={}", log_value(error.what()));
+  }
+  end_turn();
+}
+
+void Core::end_turn() {
+  if (const auto due = timers_.next_due(); due && *due <= parts_.clock.now()) {
+    running_.store(kTimers, std::memory_order_relaxed);
+    try {
+      timers_.advance();
+    } catch (const std::exception& error) {
+      log_.error("event=timer_failed error={}", log_value(error.what()));
+    }
+  }
+  const char* const last = running_.exchange(nullptr, std::memory_order_relaxed);
+  turns_.fetch_add(1, std::memory_order_relaxed);
+  const auto began = parts_.clock.turn_began();
+  if (!began) return;
+  parts_.clock.begin_turn();
+  const Duration took = parts_.clock.now() - *began;
+  if (took > kSlowTurn) log_.warning("event=slow_turn ms={} handler=\"{}\"", took.count(), last != nullptr ? last : "not of a message");
+}
+
+bool Core::turn() {
+  parts_.clock.begin_turn();
+  const auto due = timers_.next_due();
+  const bool timer = due && *due <= parts_.clock.now();
+  bool ran = false;
+  try {
+    io_->restart();
+    ran = io_->poll_one() != 0;
+  } catch (const std::exception& error) {
+    log_.error("event=handler_failed handler=posted error={}", log_value(error.what()));
+  }
+  end_turn();
+  return ran || timer;
+}
+
+std::vector<std::string> Core::finish(Duration limit) {
+  const auto work = boost::asio::make_work_guard(*io_);
+  io_->restart();
+  parts_.clock.begin_turn();
+  const MonoTime deadline = parts_.clock.now() + limit;
+  const TimerSinkId sink = timers_.add_sink([](std::uint64_t) {});
+  timers_.start(sink, 0, limit);  // wakes the loop at the deadline
+  while (!(idle() && tasks_->empty())) {
+    parts_.clock.begin_turn();
+    if (parts_.clock.now() >= deadline) break;
+    turn_waiting();
+  }
+  timers_.remove_sink(sink);
+  return {tasks_->begin(), tasks_->end()};
+}
+
+}  // namespace jackfield
