@@ -59,6 +59,10 @@ struct Media {
 /// again allocates nothing.
 class Session {
  public:
+  Session() = default;
+  Session(Session&&) = default;  // no copy: Media::lines are views into lines_
+  Session& operator=(Session&&) = default;
+
   /// Needs v=0 first, one well-formed o= before any m=, lines `x=…` only, well-formed c= and m=. s= and t=, mandatory in
   /// RFC 8866, may be missing: phones forget them and nothing here depends on them. Lines end with CRLF or LF.
   tl::expected<void, Error> parse(std::string_view text, const Limits& limits = {});

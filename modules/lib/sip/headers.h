@@ -2,6 +2,7 @@
 // name, compact form, single or list; everything else derives from it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -22,11 +23,14 @@ enum class HeaderId : std::uint8_t {
   alert_info, call_info, error_info, priority, in_reply_to, reply_to, mime_version, flow_timer, allow_events,
 };
 
+inline constexpr std::size_t kHeaderIds = static_cast<std::size_t>(HeaderId::allow_events) + 1;
+
 struct HeaderInfo {
   HeaderId id;
   std::string_view name;     ///< as we write it
-  char compact;              ///< 0: none
-  bool list;                 ///< comma separated values may share a line
+  char compact = 0;          ///< 0: none
+  bool list = false;         ///< comma separated values may share a line
+  bool once = false;         ///< a second line leaves open what was meant: the message is refused
 };
 const HeaderInfo& header_info(HeaderId id);
 HeaderId header_id(std::string_view name);  ///< without case, compact forms too
@@ -38,7 +42,9 @@ std::string_view method_name(Method method);
 /// `;name=value` lists. Values of quoted strings come without their quotes, escapes kept.
 struct Parameters {
   std::string_view text;  ///< from the first `;` on
+  /// The first of that name, without case; empty for a flag.
   std::optional<std::string_view> get(std::string_view name) const;
+  bool has(std::string_view name) const { return get(name).has_value(); }
 };
 
 struct Via {
@@ -73,7 +79,8 @@ struct CSeq {
   std::string_view method_text;
 };
 
-/// Credentials and challenges: `scheme name=value, …`.
+/// Credentials and challenges: `scheme name=value, …`. Values come without quotes, escapes kept, as the digest is computed over
+/// them. A parameter given twice is an error. Of a scheme other than Digest only the name is sure to be read.
 struct AuthHeader {
   std::string_view scheme;
   std::string_view username, realm, nonce, uri, response, algorithm, cnonce, opaque, qop, nc, domain, stale;
@@ -94,7 +101,8 @@ tl::expected<AuthHeader, Error> parse_auth(std::string_view text);
 tl::expected<MediaType, Error> parse_media_type(std::string_view text);
 /// Decimal digits only; more than 2^32-1 is an error.
 tl::expected<std::uint32_t, Error> parse_number(std::string_view text);
-/// Splits at commas outside quotes and angle brackets. Appends to `out`.
+/// Splits at commas outside quotes and angle brackets; empty values are passed over. Appends to `out`. False when a quote or
+/// bracket is not closed; what is before it has been appended.
 bool split_list(std::string_view text, std::vector<std::string_view>& out);
 
 }  // namespace jackfield::sip

@@ -2,6 +2,8 @@
 // value is decoded on first access and remembered, as value or as error. Untouched headers are re-sent byte for byte.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,10 +37,13 @@ class Message {
   /// Parses one whole message (a datagram, or what the stream framer cut). `bytes` must stay valid as long as this object;
   /// reuses this object's storage, so a message object kept for the next datagram allocates nothing. The body is what
   /// Content-Length says; on a datagram a missing one means the rest, a longer one is an error (RFC 3261 §18.3).
+  /// After an error the object holds what could be read (start line, good header lines), so that it can be answered
+  /// when it was a request: `!method_text().empty()`. A lone CR or LF is an error; any other byte in a value is data.
   tl::expected<void, Error> parse(std::string_view bytes, const Limits& limits = {});
   /// A copy that owns its bytes, decoded anew on demand.
   Message clone() const;
-  std::string_view bytes() const;
+  /// From the start line to the end of the body: without leading line ends and what follows the body in a datagram.
+  std::string_view bytes() const { return bytes_; }
 
   bool is_request() const { return status_ == 0; }
   Method method() const { return method_; }                 ///< of a request; of a response the CSeq's
@@ -67,6 +72,8 @@ class Message {
   std::optional<std::uint32_t> expires() const;             ///< malformed: nothing
   /// The comma separated values of all lines of that header (Via, Route, Require, Supported, …), in order.
   std::vector<std::string_view> list(HeaderId id) const;
+  /// The Digest credentials or challenges of one kind of header, in order; malformed lines and other schemes are left out.
+  std::vector<AuthHeader> digests(HeaderId id) const;
   /// True when the list has that token, without case.
   bool lists(HeaderId id, std::string_view token) const;
 
@@ -76,15 +83,25 @@ class Message {
 
  private:
   struct Decoded;
+  Decoded& decoded() const;
+  tl::expected<void, Error> parse_start_line(std::string_view line);
+  tl::expected<void, Error> take_body(std::string_view rest, std::size_t start);
+  Error described(int slot, HeaderId id, const Error& error, std::string_view where) const;
+  Error missing(int slot, HeaderId id) const;
+
   std::vector<HeaderLine> headers_;
   std::string_view bytes_, method_text_, request_uri_, reason_, body_;
+  std::array<std::uint16_t, kHeaderIds> first_{};  ///< index + 1 of each header's first line; 0: none
+  std::uint64_t repeated_ = 0;                     ///< bit per HeaderId
   Method method_ = Method::other;
   int status_ = 0;
   std::unique_ptr<char[]> owned_;
-  std::unique_ptr<Decoded> decoded_;
+  mutable std::unique_ptr<Decoded> decoded_;
 };
 
-/// Cuts messages out of a byte stream by Content-Length (RFC 3261 §18.3). Feed bytes as they come.
+/// Cuts messages out of a byte stream by Content-Length (RFC 3261 §18.3). Feed bytes as they come, in any portions: the cuts are
+/// the same. Each byte is looked at a fixed number of times. After bad or too_large the stream has no more boundaries: next()
+/// repeats that answer, feed() drops what comes.
 class StreamFramer {
  public:
   struct Options {
@@ -99,12 +116,24 @@ class StreamFramer {
     std::string_view bytes;  ///< message: valid until the next feed() or next(); bad: what was seen of it, to answer 400
     std::string_view reason; ///< bad and too_large
   };
+  /// Call until it says need_more.
   Cut next();
+  /// Bytes held back for a message that is not complete.
+  std::size_t pending() const { return buffer_.size() - start_; }
 
  private:
+  Cut failed() const;
+  Cut give_up(What what, std::string_view reason, std::size_t seen);
+  std::size_t find_header_end();
+
   Options options_;
   std::string buffer_;
-  std::size_t start_ = 0, scanned_ = 0;
+  std::size_t start_ = 0;    ///< where the message being gathered begins
+  std::size_t scanned_ = 0;  ///< up to here there is no end of its headers
+  std::size_t length_ = 0;   ///< of the whole message, once its headers are complete
+  What failure_ = What::need_more;  ///< bad or too_large: that is what it stays at
+  std::string_view failure_reason_;
+  std::size_t failure_seen_ = 0;
 };
 
 }  // namespace jackfield::sip

@@ -11,6 +11,7 @@ namespace jackfield::sip {
 /// The standard phrase; "Unknown" for a code that has none.
 std::string_view reason_phrase(int status);
 
+/// What is given to it never adds a line: control characters are dropped from values, blanks too from names and URIs.
 class Writer {
  public:
   /// Appends to `out`, which the caller may reuse.
@@ -21,10 +22,10 @@ class Writer {
   Writer& header(std::string_view name, std::string_view value);
   Writer& header(HeaderId id, unsigned long value);
   Writer& cseq(std::uint32_t number, std::string_view method);
-  /// The line as it was received, byte for byte.
+  /// A line of Message::headers() as it was received, byte for byte: its name and value lie in one buffer.
   Writer& copy(const HeaderLine& line);
   Writer& copy_all(const Message& from, HeaderId id);
-  /// Ends the headers; Content-Type is written when there is a body.
+  /// Ends the headers with Content-Length; Content-Type is written when there is a body.
   void body(std::string_view content_type, std::string_view bytes);
   void end();
 
@@ -33,8 +34,8 @@ class Writer {
 };
 
 /// A response's beginning as RFC 3261 §8.2.6: status line, all Vias (the first with received/rport filled in for `source`),
-/// From, To (with `to_tag` when it has none and the tag is not empty), Call-ID, CSeq, Timestamp for 100.
-/// Header values never hold CR or LF: the writer drops control characters.
+/// From, To (with `to_tag` when it has none and the tag is not empty), Call-ID, CSeq, Timestamp for 100. Works on a request
+/// that did not parse in full: what is there is copied as it came. `received_host` empty: the Via stays as it is.
 Writer start_response(std::string& out, const Message& request, int code, std::string_view phrase, std::string_view to_tag,
                       std::string_view received_host, std::uint16_t received_port);
 
