@@ -11,6 +11,7 @@
 
 #include "core.h"
 
+#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
