@@ -1,0 +1,204 @@
+"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale]
+
+Measures Jackfield beside Kamailio and the limit (a program that only reads and writes datagrams) in one run on this machine, servers
+in turn, and prints what an operation costs: microseconds of processor time of all of a server's processes. Everything stays on
+127.0.0.0/8. Without a name all measurements are taken; --quick takes them small and once, which shows that they work rather than
+how things stand.
+
+  register   registration with digest (401, then 200) and refresh (200 at once); bindings in memory and on disk
+  calls      INVITE, 180, 200, ACK, BYE, 200 through the server, SDP passed through; few calls and many
+  idle       100 registrations a second; and how often a server without work wakes up
+  memory     bytes a binding takes
+  scale      the cost with 2,000 and with 200,000 users; the time a start with all of them takes
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import measure
+import servers
+from table import Table, duration
+
+
+class Bench:
+    def __init__(self, build, folder, quick, repeat):
+        self._build = build
+        self._quick = quick
+        self._repeat = 1 if quick else repeat
+        self.limit, self.kamailio, self.jackfield = (server(folder, build) for server in servers.ALL)
+        self.failures = 0
+
+    def size(self, full, quick):
+        return quick if self._quick else full
+
+    # --- one run
+
+    def load(self, program, *options):
+        """Runs a load generator on processor 1 and returns its report."""
+        command = ["taskset", "-c", "1", os.path.join(self._build, "bench", program), f"--port={servers.PORT}", *options]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=400)
+        if not result.stdout:
+            raise RuntimeError(f"{' '.join(command)}: {result.stderr}")
+        return json.loads(result.stdout)
+
+    def run(self, server, profile, users, program, options, count, warm=100):
+        """Starts the server, warms it up, and measures `count` operations."""
+        server.start(profile, users)
+        try:
+            self.load(program, *options, f"--count={warm}")
+            return self.measured(server, program, options, count)
+        finally:
+            server.stop()
+
+    def measured(self, server, program, options, count):
+        pids = server.pids
+        cpu = measure.cpu_seconds(pids)
+        report = self.load(program, *options, f"--count={count}")
+        report["cpu_us"] = (measure.cpu_seconds(pids) - cpu) * 1e6 / max(report["ok"], 1)
+        if report["failed"] or report["ok"] != count:
+            self.failures += 1
+            print(f"{server.name}: {report['failed']} of {count} failed: {report['reasons']}", file=sys.stderr)
+        return report
+
+    def compare(self, title, cases, goals):
+        """Runs each case of {row: function giving a report} in turn, and again; prints medians. `goals`: {row: (row it is compared
+        with, most it may be times that)}."""
+        reports = {row: [] for row in cases}
+        for number in range(self._repeat):
+            for row, case in cases.items():
+                print(f"\r{title}, {number + 1} of {self._repeat}: {row}\033[K", end="", file=sys.stderr)
+                reports[row].append(case())
+        print("\r\033[K", end="", file=sys.stderr)
+
+        def median(row, key):
+            return statistics.median(report[key] for report in reports[row])
+        table = Table(title, "server", "CPU µs", "from–to", "× limit", "× Kamailio", "per second", "p50", "p99", "goal")
+        for row in cases:
+            costs = [report["cpu_us"] for report in reports[row]]
+            ratios = [f"{median(row, 'cpu_us') / median(other, 'cpu_us'):.2f}" if other in cases and row != other else ""
+                      for other in (self.limit.name, self.kamailio.name)]
+            goal = ""
+            if row in goals:
+                other, most = goals[row]
+                ratio = median(row, "cpu_us") / median(other, "cpu_us")
+                goal = f"{ratio:.2f} ≤ {most} × {other}: {'met' if ratio <= most else 'missed'}"
+            table.row(row, f"{median(row, 'cpu_us'):.1f}", f"{min(costs):.1f}–{max(costs):.1f}", *ratios, f"{median(row, 'per_second'):.0f}",
+                      duration(median(row, "p50_us")), duration(median(row, "p99_us")), goal)
+        table.print()
+
+    # --- the measurements
+
+    def register(self):
+        count, users = self.size(50000, 2000), 10000
+        for title, mode, most in (("Registration with digest", "auth", 2.2), ("Refresh of a registration", "refresh", 2.5)):
+            options = [f"--mode={mode}", f"--users={users}"]
+
+            def case(server, profile, options=options):
+                return lambda: self.run(server, profile, users, "register_load", options, count)
+            self.compare(f"{title}, {users} users", {
+                "limit": case(self.limit, "register"),
+                "kamailio": case(self.kamailio, "register"),
+                "jackfield": case(self.jackfield, "register"),
+                "jackfield, on disk": case(self.jackfield, "register-file"),
+            }, {"jackfield": ("limit", most), "jackfield, on disk": ("jackfield", 1.25)})
+
+    def calls(self):
+        few, many = 500, self.size(50000, 2000)
+
+        def case(server, profile, count):
+            return lambda: self.run(server, profile, 1, "call_load", ["--window=50"], count)
+        self.compare("Calls", {
+            "kamailio": case(self.kamailio, "calls", few),
+            "jackfield": case(self.jackfield, "calls", few),
+            f"kamailio, {many}": case(self.kamailio, "calls", many),
+            f"jackfield, {many}": case(self.jackfield, "calls", many),
+            f"jackfield, {many} with records": case(self.jackfield, "calls-records", many),
+        }, {"jackfield": ("kamailio", 0.4), f"jackfield, {many}": (f"kamailio, {many}", 0.4)})
+
+    def idle(self):
+        seconds, users = self.size(15, 3), 10000
+        options = ["--mode=auth", f"--users={users}", "--rate=100", f"--seconds={seconds + 5}"]
+
+        def case(server):
+            return lambda: self.run(server, "register", users, "register_load", options, 100 * seconds, warm=50)
+        self.compare("100 registrations a second", {server.name: case(server) for server in (self.limit, self.kamailio, self.jackfield)},
+                     {"jackfield": ("limit", 1.3)})
+
+        table = Table("Without work", "server", "wake-ups a second", "CPU µs a second", "goal")
+        for server in (self.kamailio, self.jackfield):
+            server.start("register", users)
+            try:
+                time.sleep(1)
+                pids = server.pids
+                woken, cpu = measure.wake_ups(pids), measure.cpu_seconds(pids)
+                time.sleep(seconds)
+                rate = (measure.wake_ups(pids) - woken) / seconds
+                cost = (measure.cpu_seconds(pids) - cpu) / seconds * 1e6
+            finally:
+                server.stop()
+            goal = f"≤ 1: {'met' if rate <= 1.1 else 'missed'}" if server is self.jackfield else ""
+            table.row(server.name, f"{rate:.1f}", f"{cost:.0f}", goal)
+        table.print()
+
+    def memory(self):
+        users = self.size(200000, 20000)
+        options = ["--mode=auth", f"--users={users}"]
+        table = Table(f"Memory, {users} users", "server", "without bindings", "with one each", "bytes a binding", "goal")
+        for server in (self.kamailio, self.jackfield):
+            server.start("register", users)
+            try:
+                time.sleep(1)
+                before = measure.memory_bytes(server.pids)
+                self.measured(server, "register_load", options, users)
+                # Finished transactions are remembered for 32 s (RFC 3261 timer J) and are not what we look for.
+                time.sleep(self.size(35, 2))
+                after = measure.memory_bytes(server.pids)
+            finally:
+                server.stop()
+            each = (after - before) / users
+            goal = f"≤ 600: {'met' if each <= 600 else 'missed'}" if server is self.jackfield else ""
+            table.row(server.name, f"{before / 1e6:.1f} MB", f"{after / 1e6:.1f} MB", f"{each:.0f}", goal)
+        table.print()
+
+    def scale(self):
+        few, many, count = 2000, self.size(200000, 20000), self.size(200000, 20000)
+
+        def case(users):
+            return lambda: self.run(self.jackfield, "register", users, "register_load", ["--mode=auth", f"--users={users}"], count, warm=users)
+        self.compare("Registration with few users and with many", {f"{few} users": case(few), f"{many} users": case(many)},
+                     {f"{many} users": (f"{few} users", 1.15)})
+        self.jackfield.start("register-file", many)
+        try:
+            self.measured(self.jackfield, "register_load", ["--mode=auth", f"--users={many}"], many)
+            seconds = self.jackfield.restart()
+        finally:
+            self.jackfield.stop()
+        table = Table("Start", "users and bindings", "ready after", "goal")
+        table.row(str(many), f"{seconds:.2f} s", f"≤ 2 s: {'met' if seconds <= 2 else 'missed'}")
+        table.print()
+
+
+def main():
+    names = ("register", "calls", "idle", "memory", "scale")
+    parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("names", nargs="*", choices=[*names, []])
+    options = parser.parse_args()
+    if os.cpu_count() < 2:
+        sys.exit("The measurements need two processors: one for the server, one for the load.")
+    measure.stay_undisturbed()
+    with tempfile.TemporaryDirectory(prefix="jackfield-bench-") as folder:
+        bench = Bench(options.build, folder, options.quick, options.repeat)
+        for name in options.names or names:
+            getattr(bench, name)()
+    sys.exit(1 if bench.failures else 0)
+
+
+main()

@@ -1,0 +1,133 @@
+"""The servers that are compared, each started on 127.0.0.1 with the same users and the same routing.
+
+A server has a name, start(profile, users) and stop(); `pids` are its processes. The profiles: `register` (users u1000000… with the
+passwords s1000000…, bindings in memory), `register-file` (bindings survive a crash), `calls` (900 is called by anybody), `calls-records` (and
+each call is written to a file).
+"""
+import os
+import shutil
+import subprocess
+import time
+
+from jackfield_test.phone import Phone
+from jackfield_test.processes import Process, wait_for
+
+HOST, PORT, CALLEE_PORT = "127.0.0.1", 5070, 15062
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def on_first_processor(*arguments):
+    """The server has processor 0 to itself, the load generator processor 1."""
+    return ["taskset", "-c", "0", *arguments]
+
+
+def answers_sip():
+    """Whether anybody answers a REGISTER at the server's address."""
+    phone = Phone((HOST, PORT), "nobody")
+    try:
+        phone.send(phone.register_request())
+        return phone.receive(0.2) is not None
+    except ConnectionRefusedError:
+        return False
+    finally:
+        phone.close()
+
+
+class _Server:
+    profiles = ()
+
+    def __init__(self, folder, build):
+        self._folder = os.path.join(folder, self.name)
+        self._build = build
+        self._process = None
+
+    def start(self, profile, users):
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.makedirs(self._folder)
+        self._process = Process(on_first_processor(*self._command(profile, users)), self._folder, "log")
+        begin = time.monotonic()
+        wait_for(f"{self.name} to answer; its log: {self._process.path}", self._ready, 60)
+        return time.monotonic() - begin
+
+    def _ready(self):
+        if self._process.status is not None:
+            raise AssertionError(f"{self.name} ended: {self._process.output[-2000:]}")
+        return answers_sip()
+
+    @property
+    def pids(self):
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True).stdout
+        return [self._process.pid, *map(int, children.split())]
+
+    def stop(self):
+        self._process.stop()
+
+
+class Limit(_Server):
+    name = "limit"
+    profiles = ("register",)
+
+    def _command(self, profile, users):
+        return [os.path.join(self._build, "bench", "limit"), f"--port={PORT}"]
+
+
+class Kamailio(_Server):
+    name = "kamailio"
+    profiles = ("register", "calls")
+
+    def _command(self, profile, users):
+        with open(os.path.join(HERE, f"kamailio-{profile}.cfg")) as file:
+            text = file.read()
+        for name, value in {"PORT": PORT, "CALLEE_PORT": CALLEE_PORT, "USERS": users}.items():
+            text = text.replace(f"@{name}@", str(value))
+        path = os.path.join(self._folder, "kamailio.cfg")
+        with open(path, "w") as file:
+            file.write(text)
+        return ["kamailio", "-f", path, "-m", "1024", "-M", "16", "-DD", "-E", "-P", os.path.join(self._folder, "pid"), "-Y", self._folder]
+
+
+class Jackfield(_Server):
+    name = "jackfield"
+    profiles = ("register", "register-file", "calls", "calls-records")
+
+    def _command(self, profile, users):
+        self._write_settings(profile, users)
+        return self._program("run")
+
+    def _program(self, *arguments):
+        return [os.path.join(self._build, "bin", "jackfield"), "-c", self._folder, "-w", self._folder, *arguments]
+
+    def _write_settings(self, profile, users):
+        calls = profile.startswith("calls")
+        modules = ["sip", "regfile"] + (["cdrbuild", "cdrfile"] if profile == "calls-records" else [])
+        sip = f"[general]\naddr={HOST}\nport={PORT}\ntype=udp\nrealm=bench\n"
+        sip += "auth_calls=no\n" if calls else ""
+        regfile = "[general]\n" + ("" if profile == "register-file" else "file=\n")
+        regfile += "[900]\npassword=nine\n" if calls else "".join(f"[u{i}]\npassword=s{i}\n" for i in range(1000000, 1000000 + users))
+        files = {"jackfield": "[modules]\n" + "".join(f"{name}=yes\n" for name in modules), "sip": sip, "regfile": regfile,
+                 "cdrfile": f"[general]\nfile={self._folder}/records.tsv\n"}
+        for name, text in files.items():
+            with open(os.path.join(self._folder, name + ".conf"), "w") as file:
+                file.write(text)
+        self._calls = calls
+
+    def _ready(self):
+        if not super()._ready():
+            return False
+        if self._calls:
+            callee = Phone((HOST, PORT), "900", "nine", port=CALLEE_PORT)
+            callee.register(expires=3600)
+            callee.close()
+        return True
+
+    def restart(self):
+        """Stops and starts on what it kept; returns the seconds until it was ready."""
+        self.stop()
+        begin = time.monotonic()
+        self._process = Process(on_first_processor(*self._program("run")), self._folder, "log-again")
+        wait_for("the restarted server to be ready",
+                 lambda: subprocess.run(self._program("status", "--ready"), capture_output=True).returncode == 0, 60)
+        return time.monotonic() - begin
+
+
+ALL = (Limit, Kamailio, Jackfield)
