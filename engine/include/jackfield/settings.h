@@ -48,6 +48,7 @@ struct Section {
   std::string_view sample = {};  ///< extra lines of the sample, written as comments
   /// Keys of Yate's that mean nothing here: read without a word, left out of the sample.
   std::span<const std::string_view> ignored = {};
+  std::string_view preset = {};  ///< extra lines of the sample that are in force
 };
 
 struct KeyTable {

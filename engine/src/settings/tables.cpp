@@ -48,6 +48,10 @@ bool is_duration(const Key& key) { return key.type == KeyType::seconds || key.ty
 
 std::string quoted_hint(std::string_view near) { return near.empty() ? std::string() : fmt::format("; did you mean `{}`?", near); }
 
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 class Check {
  public:
   Check(const KeyTable& table, const RunParameter& run_parameter, bool from_yate)
@@ -56,7 +60,7 @@ class Check {
   Problems run(std::vector<SettingsSection>& sections) {
     for (auto& section : sections) {
       if (const auto* known = find_section(table_, section.name)) check_section(*known, section);
-      else if (!from_yate_) unknown_section(section);
+      else if (!from_yate_ && !contains(table_.ignored_sections, section.name)) unknown_section(section);
     }
     return std::move(problems_);
   }
@@ -77,7 +81,7 @@ class Check {
     for (auto& entry : section.entries) {
       const auto* key = find_key(known, entry.key);
       if (!key) {
-        if (!known.any_key) unknown_key(known, section, entry);
+        if (!known.any_key && !contains(known.ignored, entry.key)) unknown_key(known, section, entry);
       } else {
         if (!known.any_key && !seen.insert(key->name).second)
           warn(entry.where, fmt::format("[{}] {} is given a second time; the first counts", section.name, entry.key));

@@ -1,0 +1,126 @@
+#include "lifecycle/engine_settings.h"
+
+#include "log/levels.h"
+
+#include <fmt/format.h>
+
+namespace jackfield {
+
+namespace {
+
+constexpr Key kGeneralKeys[] = {
+    {.name = "nodename", .type = KeyType::text, .fallback = "", .unit = "",
+     .doc = "Name of this server among several; -N on the command line comes first. Empty: the machine's name.", .reloadable = false},
+    {.name = "statedir", .type = KeyType::text, .fallback = "", .unit = "",
+     .doc = "Folder for what must survive a restart, and for the control socket; -w on the command line comes first. Empty: var/lib/jackfield beside bin.",
+     .reloadable = false},
+    {.name = "modpath", .type = KeyType::text, .fallback = "", .unit = "",
+     .doc = "Folder the modules are loaded from; -m on the command line comes first. Empty: lib/jackfield/modules beside bin.", .reloadable = false},
+    {.name = "extrapath", .type = KeyType::list, .fallback = "", .unit = "", .doc = "Further folders with modules, searched after the first.",
+     .reloadable = false},
+    {.name = "modload", .type = KeyType::boolean, .fallback = "no", .unit = "",
+     .doc = "Whether a module that [modules] does not name is loaded. In a yate.conf the default is yes, as it was there.", .reloadable = false},
+    {.name = "loglevel", .type = KeyType::choice, .fallback = "info", .unit = "",
+     .doc = "How much is logged by modules that [debug] does not name; -v and -q on the command line add to it.",
+     .choices = "trace,debug,info,warning,error"},
+    {.name = "drain_timeout", .type = KeyType::seconds, .fallback = "0", .unit = "s",
+     .doc = "How long calls may go on after a request to stop, while new ones are refused; then they are ended.", .min = 0},
+};
+
+constexpr std::string_view kYateGeneral[] = {"maxworkers", "minworkers", "addworkers", "warntime", "trackparam", "restarts", "maxevents", "idlemsec"};
+
+constexpr Key kTelephonyKeys[] = {
+    {.name = "timeout", .type = KeyType::milliseconds, .fallback = "0", .unit = "ms",
+     .doc = "How long a call may last where nothing else says so; 0 is for ever.", .min = 0},
+    {.name = "maxroute", .type = KeyType::integer, .fallback = "0", .unit = "", .doc = "How many calls may be routed at once; 0 is any number.", .min = 0},
+    {.name = "maxchans", .type = KeyType::integer, .fallback = "0", .unit = "",
+     .doc = "How many channels a driver may have where its own file does not say; 0 is any number.", .min = 0},
+    {.name = "dtmfdups", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether a digit that was detected twice is passed on twice."},
+};
+
+constexpr Key kConfigurationKeys[] = {
+    {.name = "max_depth", .type = KeyType::integer, .fallback = "10", .unit = "", .doc = "How deep files may include files.", .min = 3, .max = 50},
+    {.name = "disable_include_silent", .type = KeyType::boolean, .fallback = "no", .unit = "",
+     .doc = "Whether a file that $includesilent does not find is reported after all."},
+    {.name = "check_recursive_include", .type = KeyType::boolean, .fallback = "yes", .unit = "",
+     .doc = "Whether a file that includes itself is reported at once, not only at max_depth."},
+    {.name = "include_empty", .type = KeyType::boolean, .fallback = "no", .unit = "",
+     .doc = "Whether an include that names nothing once ${…} is filled in reads its own folder."},
+    {.name = "warnings", .type = KeyType::boolean, .fallback = "yes", .unit = "", .doc = "Whether lines that say nothing are reported."},
+};
+
+#ifndef JACKFIELD_SHIPPED_MODULES
+#define JACKFIELD_SHIPPED_MODULES ""
+#endif
+
+constexpr Section kSections[] = {
+    {.name = "general", .doc = "", .keys = kGeneralKeys, .ignored = kYateGeneral},
+    {.name = "modules",
+     .doc = "Modules to load: NAME=yes. Yate's NAME.yate=yes means the same. A file NAME.conf alone enables nothing; "
+            "`jackfield module enable NAME` writes the line here and says what else is needed.",
+     .keys = {},
+     .any_key = true,
+     .preset = JACKFIELD_SHIPPED_MODULES},
+    {.name = "debug",
+     .doc = "How much a module logs: NAME=trace, debug, info, warning, error or off; also on, and Yate's numbers 0 to 10.",
+     .keys = {},
+     .any_key = true,
+     .sample = "sip=debug\n"},
+    {.name = "run_params",
+     .doc = "Run parameters of your own, for ${NAME} in every file. One that exists keeps its value.",
+     .keys = {},
+     .any_key = true,
+     .sample = "site=berlin\n"},
+    {.name = "telephony", .doc = "Defaults of everything that makes calls.", .keys = kTelephonyKeys},
+    {.name = "variables", .doc = "Values that modules share, as ${variables.NAME}.", .keys = {}, .any_key = true},
+    {.name = "configuration", .doc = "How files are read.", .keys = kConfigurationKeys},
+};
+
+constexpr std::string_view kYateSections[] = {"localsym", "nounload", "preload", "postload", "call"};
+
+}  // namespace
+
+const KeyTable kEngineKeys{.name = "jackfield",
+                           .doc = "The engine itself: which modules are loaded, where things are, how much is logged.",
+                           .sections = kSections,
+                           .yate_name = "yate",
+                           .ignored_sections = kYateSections};
+
+EngineSettings read_engine_settings(const Settings& settings, Problems& problems) {
+  EngineSettings out{.nodename = settings.text("general", "nodename"),
+                     .statedir = settings.text("general", "statedir"),
+                     .modpath = settings.text("general", "modpath"),
+                     .extrapath = settings.list("general", "extrapath"),
+                     .modload = settings.has("general", "modload") ? settings.boolean("general", "modload") : settings.from_yate(),
+                     .loglevel = parse_log_level(settings.text("general", "loglevel")).value_or(LogLevel::info),
+                     .drain_timeout = settings.duration("general", "drain_timeout"),
+                     .debug = {},
+                     .run_parameters = {}};
+  if (const auto* debug = settings.section("debug")) {
+    for (const auto& entry : debug->entries) {
+      if (const auto level = parse_log_level(entry.value)) out.debug.emplace_back(entry.key, *level);
+      else problems.push_back({settings.from_yate() ? Problem::Severity::warning : Problem::Severity::error, entry.where,
+                               fmt::format("[debug] {}: `{}` is no level; use trace, debug, info, warning, error, off or 0 to 10", entry.key, entry.value)});
+    }
+  }
+  if (const auto* parameters = settings.section("run_params"))
+    for (const auto& entry : parameters->entries) out.run_parameters.emplace_back(entry.key, entry.value);
+  for (const auto& key : kTelephonyKeys)
+    out.run_parameters.emplace_back(fmt::format("telephony.{}", key.name), settings.text("telephony", key.name));
+  if (const auto* variables = settings.section("variables"))
+    for (const auto& entry : variables->entries) out.run_parameters.emplace_back(fmt::format("variables.{}", entry.key), entry.value);
+  return out;
+}
+
+settings::IncludeRules read_include_rules(const Settings& settings) {
+  settings::IncludeRules rules{.max_depth = static_cast<int>(settings.integer("configuration", "max_depth")),
+                               .disable_include_silent = settings.boolean("configuration", "disable_include_silent"),
+                               .check_recursive_include = settings.boolean("configuration", "check_recursive_include"),
+                               .include_empty = settings.boolean("configuration", "include_empty"),
+                               .warnings = settings.boolean("configuration", "warnings")};
+  // Without the check only the depth ends a recursion, so it is small unless somebody wants it otherwise.
+  if (!rules.check_recursive_include && !settings.has("configuration", "max_depth")) rules.max_depth = 3;
+  return rules;
+}
+
+}  // namespace jackfield

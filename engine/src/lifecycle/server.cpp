@@ -1,0 +1,296 @@
+#include "lifecycle/server.h"
+
+#include "control/commands.h"
+#include "log/levels.h"
+#include "log/program_log.h"
+
+#include <jackfield/messages/engine.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <stdexcept>
+
+namespace jackfield {
+
+using namespace messages;
+
+namespace {
+
+/// D16: with no drain_timeout a stop takes less than two seconds, whatever the modules do.
+constexpr Duration kDrainLimit{1000};
+constexpr Duration kStopLimit{300};
+constexpr Duration kFlushLimit{400};
+constexpr Duration kStep{10};
+
+StateLock locked(const std::filesystem::path& state_dir) {
+  auto lock = StateLock::take(state_dir);
+  if (!lock) throw std::runtime_error(lock.error());
+  return std::move(*lock);
+}
+
+void log_problem(Logger& log, const Problem& problem) {
+  const bool error = problem.severity == Problem::Severity::error;
+  const auto text = settings::to_text(problem);
+  if (error) log.error("event=configuration problem={}", log_value(text));
+  else log.warning("event=configuration problem={}", log_value(text));
+}
+
+}  // namespace
+
+struct Server::Signals {
+  explicit Signals(boost::asio::io_context& io) : stop(io, SIGTERM, SIGINT), reload(io, SIGHUP, SIGQUIT) {}
+  boost::asio::signal_set stop, reload;
+};
+
+Server::Server(Parts parts)
+    : configuration_(std::move(parts.configuration)),
+      program_log_(parts.log),
+      verbosity_(parts.verbosity),
+      notify_(std::move(parts.notify)),
+      handle_signals_(parts.handle_signals),
+      lock_(locked(configuration_->state_dir())),
+      core_({.clock = parts.clock,
+             .random = parts.random,
+             .log = parts.log,
+             .state_dir = configuration_->state_dir(),
+             .run_parameters = configuration_->run_parameters()}),
+      log_(core_.log("engine")),
+      started_(core_.clock().now()),
+      pendings_(core_.timers()),
+      modules_(core_) {
+  core_.set_module_loaded([this](std::string_view name) { return modules_.started(name); });
+  apply_log_levels();
+  handlers_ = install_engine_handlers(*this);
+  control_ = std::make_unique<ControlServer>(core_, [this](std::string line) { return execute_command(*this, std::move(line)); });
+}
+
+Server::~Server() {
+  if (tick_sink_) core_.timers().remove_sink(*tick_sink_);
+}
+
+Message Server::make(std::string_view name) { return Message(name, core_.clock().wall()); }
+
+Modules::Read Server::reader() const {
+  return [this](const KeyTable& table) { return configuration_->read(table); };
+}
+
+void Server::apply_log_levels() {
+  core_.set_log_level(shifted(configuration_->engine().loglevel, verbosity_));
+  for (const auto& [module, level] : configuration_->engine().debug) core_.log(module).set_level(level);
+}
+
+void Server::log_problems(const Problems& problems) {
+  for (const auto& problem : problems) log_problem(log_, problem);
+}
+
+bool Server::run() {
+  core_.spawn("life", live());
+  core_.run();
+  // live() ended and stopped the loop. What modules have left to say is said while they and their libraries are there.
+  control_.reset();
+  signals_.reset();
+  pendings_.stop();
+  handlers_.clear();
+  modules_.stop();
+  for (const auto& left : core_.finish(kFlushLimit)) log_.warning("event=task_left task={}", log_value(left));
+  log_.info("event=stopped");
+  return !failed_;
+}
+
+Task<> Server::live() {
+  Problems problems;
+  auto modules = configuration_->descriptors(problems);
+  auto report = settings::has_errors(problems) ? Modules::Report{} : modules_.start(modules, reader());
+  problems.insert(problems.end(), report.problems.begin(), report.problems.end());
+  log_problems(problems);
+  problems_ = std::move(problems);
+  if (!report.done) {
+    log_.error("event=start_refused problems={}", problems_.size());
+    failed_ = true;
+    core_.stop();
+    co_return;
+  }
+  auto init = broadcast(kEngineInit);
+  co_await std::move(init);
+  auto start = broadcast(kEngineStart);
+  co_await std::move(start);
+  tick_sink_ = core_.timers().add_sink([this](std::uint64_t) { tick(); });
+  core_.timers().start(*tick_sink_, 0, std::chrono::seconds(1), TimerKind::coarse);
+  if (handle_signals_) install_signals();
+  ready_ = true;
+  notify_("READY=1");
+  log_.info("event=ready version={} modules={} state_dir={} config_dir={}", log_value(version_text()), modules_.names().size(),
+            log_value(core_.state_dir().string()), log_value(configuration_->places().config_dir.string()));
+  while (!stopping_) {
+    auto waiting = pendings_.open<bool>(std::chrono::hours(24));
+    stop_wait_ = waiting.id();
+    auto woken = co_await waiting.wait();
+    (void)woken;
+  }
+  auto ending = end();
+  co_await std::move(ending);
+  core_.stop();
+}
+
+Task<> Server::end() {
+  core_.start_draining();
+  notify_("STOPPING=1");
+  log_.info("event=stopping channels={}", core_.channels().size());
+  const auto patience = configuration_->engine().drain_timeout;
+  if (patience > Duration(0)) {
+    auto calls = await([this] { return core_.channels().size() == 0; }, patience);
+    co_await std::move(calls);
+  }
+  // Drains that take too long are left behind: stop() and the end of the loop cut them off.
+  auto drained = std::make_shared<bool>(false);
+  core_.spawn("drain", drain_modules(modules_, drained));
+  auto draining = await([drained] { return *drained; }, kDrainLimit);
+  co_await std::move(draining);
+  if (!*drained) log_.warning("event=drain_cut_off limit_ms={}", kDrainLimit.count());
+  const auto deadline = core_.clock().now() + kStopLimit;
+  for (bool busy = true; busy && core_.clock().now() < deadline;) {
+    Message stop = make(kEngineStop);
+    stop.set_broadcast(true);
+    auto verdict = core_.bus().dispatch(stop);
+    busy = co_await settle(std::move(verdict));
+    if (busy) {
+      auto wait = pause(Duration(50));
+      co_await std::move(wait);
+    }
+  }
+  auto halt = broadcast(kEngineHalt);
+  co_await std::move(halt);
+  // Records of the last calls are under way on the bus.
+  auto flushed = await([this] { return core_.idle(); }, kFlushLimit);
+  co_await std::move(flushed);
+}
+
+Task<> Server::drain_modules(Modules& modules, std::shared_ptr<bool> done) {
+  auto drain = modules.drain();
+  co_await std::move(drain);
+  *done = true;
+}
+
+Task<> Server::broadcast(std::string_view name) {
+  Message message = make(name);
+  message.set_broadcast(true);
+  message.set(param::kNodename, core_.run_parameter("nodename").value_or(""));
+  message.set(param::kTime, std::chrono::duration_cast<std::chrono::seconds>(core_.clock().wall().time_since_epoch()).count());
+  auto verdict = core_.bus().dispatch(message);
+  const bool handled = co_await settle(std::move(verdict));
+  (void)handled;
+}
+
+Task<> Server::pause(Duration time) {
+  auto waiting = pendings_.open<bool>(time);
+  auto woken = co_await waiting.wait();
+  (void)woken;
+}
+
+Task<> Server::await(std::function<bool()> done, Duration limit) {
+  const auto deadline = core_.clock().now() + limit;
+  while (!done() && core_.clock().now() < deadline) {
+    auto step = pause(kStep);
+    co_await std::move(step);
+  }
+}
+
+void Server::tick() {
+  core_.timers().start(*tick_sink_, 0, std::chrono::seconds(1), TimerKind::coarse);
+  notify_("WATCHDOG=1");
+  if (!core_.bus().has_handlers(kEngineTimer)) return;
+  Message timer = make(kEngineTimer);
+  timer.set_broadcast(true);
+  timer.set(param::kTime, std::chrono::duration_cast<std::chrono::seconds>(core_.clock().wall().time_since_epoch()).count());
+  timer.set(param::kNodename, core_.run_parameter("nodename").value_or(""));
+  core_.bus().enqueue(std::move(timer));
+}
+
+Modules::Report Server::reload(std::string_view only) {
+  program_log_.reopen();
+  notify_("RELOADING=1");
+  auto fresh = configuration_->again();
+  Modules::Report report{.done = false, .problems = fresh->load()};
+  if (!settings::has_errors(report.problems)) {
+    auto modules = modules_.reload([&fresh](const KeyTable& table) { return fresh->read(table); }, only);
+    report.done = modules.done;
+    report.problems.insert(report.problems.end(), modules.problems.begin(), modules.problems.end());
+  }
+  if (report.done) {
+    for (const auto& module : fresh->enabled())
+      if (!modules_.started(module.name))
+        report.problems.push_back({Problem::Severity::warning, module.where, fmt::format("`{0}` is not loaded yet: `jackfield module load {0}`", module.name)});
+    configuration_ = std::move(fresh);
+    if (only.empty()) apply_log_levels();
+    Message init = make(kEngineInit);
+    init.set_broadcast(true);
+    if (!only.empty()) init.set(param::kPlugin, only);
+    core_.bus().enqueue(std::move(init));
+  }
+  notify_("READY=1");
+  log_problems(report.problems);
+  log_.info("event=reload result={} only={}", report.done ? "done" : "refused", log_value(only));
+  return report;
+}
+
+Modules::Report Server::load_module(std::string_view name) {
+  Modules::Report report;
+  const auto refuse = [&](std::string text) { report.problems.push_back({Problem::Severity::error, {}, std::move(text)}); };
+  if (modules_.started(name)) {
+    refuse(fmt::format("module `{}` is loaded already", name));
+  } else if (const auto found = configuration_->modules().find(name); !found) {
+    refuse(found.error());
+  } else {
+    report = modules_.start({*found}, reader());
+  }
+  log_problems(report.problems);
+  if (report.done) {
+    log_.info("event=module_loaded module={}", name);
+    Message init = make(kEngineInit);
+    init.set_broadcast(true);
+    init.set(param::kPlugin, name);
+    core_.bus().enqueue(std::move(init));
+  }
+  return report;
+}
+
+Task<Modules::Report> Server::unload_module(std::string name) {
+  auto unloading = modules_.unload(name);
+  auto report = co_await std::move(unloading);
+  log_problems(report.problems);
+  if (report.done) log_.info("event=module_unloaded module={}", name);
+  co_return report;
+}
+
+void Server::request_stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  if (stop_wait_ != 0) pendings_.complete<bool>(stop_wait_, true);
+}
+
+void Server::install_signals() {
+  signals_ = std::make_unique<Signals>(core_.io());
+  // The first one ends the server in good order; from then on the kernel's default stands, and a second one ends it at once.
+  signals_->stop.async_wait([this](const boost::system::error_code& error, int number) {
+    if (error) return;
+    log_.info("event=signal number={}", number);
+    boost::system::error_code ignored;
+    signals_->stop.clear(ignored);
+    request_stop();
+  });
+  wait_for_reload();
+}
+
+void Server::wait_for_reload() {
+  signals_->reload.async_wait([this](const boost::system::error_code& error, int number) {
+    if (error) return;
+    log_.info("event=signal number={}", number);
+    reload();
+    wait_for_reload();
+  });
+}
+
+}  // namespace jackfield
