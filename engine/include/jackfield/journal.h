@@ -37,7 +37,8 @@ class Journal {
   /// Writes and syncs what was appended, then ends the thread.
   ~Journal();
 
-  /// Position after the record, in bytes since the journal began; grows across compactions.
+  /// Position after the record, in bytes since the journal began; grows across compactions. A record longer than `max_record`
+  /// is the caller's mistake (std::length_error).
   std::uint64_t append(std::string_view record);
   /// `done(error text, empty when it worked)` once everything appended so far is durable. Called in a later turn, in order;
   /// never after the journal is destroyed. A record whose sync failed for lack of space is kept and tried again with the next
@@ -57,8 +58,8 @@ class Journal {
 
  private:
   struct Impl;
-  explicit Journal(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Journal(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace jackfield
