@@ -46,7 +46,7 @@ inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<Pa
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDiversion}, {&param::kCallto}, {&param::kCalledname}, {&param::kContext}, {&param::kDriver}, {&param::kLine},
-    {&param::kAccount}, {&param::kUser}, {&param::kHost}, {&param::kPort}, {&param::kOconnectionId}, {&param::kTimeout},
+    {&param::kAccount}, {&param::kUser}, {&param::kHost}, {&param::kPort}, {&param::kOconnectionId}, {&param::kOipTransport}, {&param::kTimeout},
     {&param::kMaxcall}, {&param::kMaxpdd}, {&param::kTarget}, {&param::kDirect}, {&param::kXsipBody}, {&param::kXsipType},
     {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
     {&param::kForkFake}, {&param::kForkRinger}, {&param::kForkStop}, {&param::kStopCall}, {&param::kError, Way::out},

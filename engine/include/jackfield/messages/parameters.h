@@ -98,6 +98,7 @@ inline constexpr ParameterName kNodename{"nodename", "", "Name of this server am
 inline constexpr ParameterName kNonce{"nonce", "", "The nonce of the digest."};
 inline constexpr ParameterName kNumber{"number", "", "The telephone number of a user."};
 inline constexpr ParameterName kOconnectionId{"oconnection_id", "", "The connection to send over."};
+inline constexpr ParameterName kOipTransport{"oip_transport", "", "The transport to call out by: udp or tcp."};
 inline constexpr ParameterName kOperation{"operation", "", "What is to be done, or which stage a record is in."};
 inline constexpr ParameterName kPartline{"partline", "", "What was typed before the word to be completed."};
 inline constexpr ParameterName kPartword{"partword", "", "The beginning of the word to be completed."};

@@ -1,0 +1,285 @@
+#include "call/calls.h"
+
+#include <jackfield/messages/call.h>
+#include <jackfield/messages/chan.h>
+
+#include <chrono>
+
+#include "call/incoming_leg.h"
+#include "call/outgoing_leg.h"
+#include "call/router.h"
+
+namespace jackfield::sip::call {
+
+namespace {
+
+namespace param = messages::param;
+
+constexpr std::string_view kPrefix = "sip/";
+constexpr Duration kDrainLimit = std::chrono::seconds(1);
+constexpr unsigned long kRetryAfter = 5;  // s, with a 503 of our own
+
+DisconnectReason reason_in(const BusMessage& message) {
+  DisconnectReason reason{std::string(message.get(param::kReason))};
+  for (const auto& [name, value] : message.parameters())
+    if (name.starts_with("cause_") || (name.starts_with("reason_") && name != std::string_view(param::kReason)))
+      reason.parameters.emplace_back(name, value);
+  return reason;
+}
+
+}  // namespace
+
+Calls::Calls(Core& core, Admission& admission, const BindingTable& bindings)
+    : services_(new Services{core, admission, bindings}), waits_(core.engine.timers()) {
+  services_->self = services_;
+  services_->timers = core.engine.timers().add_sink([this](std::uint64_t id) { timer(id); });
+}
+
+Calls::~Calls() {
+  stop();
+  services_->core.engine.timers().remove_sink(services_->timers);
+}
+
+void Calls::start() {
+  auto& bus = services_->core.engine.bus();
+  const auto install = [&](const messages::MessageName& name, int priority, Handler handler) {
+    handlers_.push_back(bus.install({.message = name, .priority = priority, .track = "sip"}, std::move(handler)));
+  };
+  install(messages::kCallExecute, 90, [this](BusMessage& message) { return execute(message); });
+  install(messages::kCallRinging, 100, [this](BusMessage& message) -> Verdict { return ringing(180, message); });
+  install(messages::kCallProgress, 100, [this](BusMessage& message) -> Verdict { return ringing(183, message); });
+  install(messages::kCallAnswered, 100, [this](BusMessage& message) -> Verdict { return answered(message); });
+  install(messages::kCallUpdate, 100, [this](BusMessage& message) -> Verdict { return update(message); });
+  install(messages::kCallDrop, 60, [this](BusMessage& message) -> Verdict { return drop(message); });
+}
+
+void Calls::stop() {
+  handlers_.clear();
+  waits_.stop();
+  services_->legs.clear();
+}
+
+Task<> Calls::drain() {
+  {
+    const LegTable::Scope scope(services_->legs);
+    for (const LegNumber number : services_->legs.numbers())
+      if (Leg* leg = services_->legs.find(number)) leg->drop({"shutdown"});
+  }
+  if (services_->legs.size() == 0) co_return;
+  auto idle = waits_.open<bool>(kDrainLimit);
+  idle_ = idle.id();
+  services_->legs.on_empty([this] { waits_.complete<bool>(idle_, true); });
+  co_await idle.wait();
+}
+
+// From the wire.
+
+bool Calls::request(const stack::IncomingRequest& request) {
+  const LegTable::Scope scope(services_->legs);
+  const auto& to = request.message.to();
+  const auto method = request.message.method();
+  if (to && !to->tag.empty() && method != Method::reg) {
+    in_dialog(request);
+    return true;
+  }
+  if (method == Method::ack) return true;  // for nothing of ours
+  if (method != Method::invite) return false;
+  new_call(request);
+  return true;
+}
+
+void Calls::new_call(const stack::IncomingRequest& request) {
+  auto& core = services_->core;
+  const bool draining = core.engine.draining();
+  if (draining || services_->is_full())
+    return core.transactions.reply(request, 503, draining ? "Shutting Down" : "Too Many Calls",
+                                   [](Writer& writer) { writer.header(HeaderId::retry_after, kRetryAfter); });
+  services_->admission.admit(request, Admission::Purpose::call,
+                             [this, weak = services_->self](const Sender& sender, const stack::IncomingRequest& admitted_request,
+                                                            stack::ServerTransactionId transaction) {
+                               if (!weak.expired()) admitted(sender, admitted_request, transaction);
+                             });
+}
+
+void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request, stack::ServerTransactionId transaction) {
+  const LegTable::Scope scope(services_->legs);
+  auto& core = services_->core;
+  if (!transaction) transaction = core.transactions.begin(request);
+  const Message& invite = request.message;
+  const Parties parties(invite);
+  auto& leg = static_cast<IncomingLeg&>(
+      services_->legs.add(std::make_unique<IncomingLeg>(*services_, invite, request.flow, transaction, sender, parties)));
+
+  auto startup = leg.message(messages::kChanStartup);
+  startup.set(param::kCaller, parties.caller).set(param::kCalled, parties.called).set(param::kCalledfull, parties.called);
+  startup.set(param::kCallername, parties.callername).set(param::kSipCallid, invite.call_id());
+  if (!sender.username.empty()) startup.set(param::kUsername, sender.username);
+  if (!sender.line.empty()) startup.set(param::kInLine, sender.line);
+
+  auto preroute = leg.message(messages::kCallPreroute);
+  describe_invite(preroute, core, invite, request.flow, sender, parties);
+  core.engine.spawn("call.route", route_call(services_->self, leg.number(), std::move(startup), std::move(preroute)));
+}
+
+void Calls::in_dialog(const stack::IncomingRequest& request) {
+  const Message& message = request.message;
+  auto& services = *services_;
+  Leg* leg = services.legs.find(stack::DialogKeyView{message.call_id(), message.to()->tag});
+  if (leg && !leg->dialog().is_from_peer(message)) leg = nullptr;
+  if (!leg) {
+    if (message.method() != Method::ack) services.core.transactions.reply(request, 481);
+    return;
+  }
+  const bool stranger = leg->wants_credentials(request.flow);
+  if (message.method() == Method::ack) {
+    // It cannot be challenged; one from elsewhere is passed over where the dialog is somebody's.
+    if (!stranger || services.core.settings->call.auth_dialog) leg->acknowledge(message);
+    return;
+  }
+  if (!stranger) return leg->in_dialog({message, request.flow});
+  // D4: from elsewhere only with credentials, and as the same user.
+  services.admission.admit(request, Admission::Purpose::other,
+                           [weak = services.self, number = leg->number()](const Sender& sender, const stack::IncomingRequest& proved,
+                                                                         stack::ServerTransactionId transaction) {
+                             const auto services = weak.lock();
+                             if (!services) return;
+                             const LegTable::Scope scope(services->legs);
+                             const Request request{proved.message, proved.flow, transaction};
+                             Leg* leg = services->legs.find(number);
+                             if (!leg) return services->reply(request, 481);
+                             const bool same = leg->username().empty() || sender.username == leg->username();
+                             if (sender.kind == Sender::Kind::anonymous || !same) return services->reply(request, 403);
+                             leg->in_dialog(request);
+                           });
+}
+
+bool Calls::cancelled(stack::ServerTransactionId invite, const Message& cancel) {
+  const LegTable::Scope scope(services_->legs);
+  Leg* leg = services_->legs.owner(invite);
+  if (leg) leg->cancelled(invite, cancel);
+  return leg != nullptr;
+}
+
+bool Calls::server_failed(stack::ServerTransactionId invite) {
+  const LegTable::Scope scope(services_->legs);
+  Leg* leg = services_->legs.owner(invite);
+  if (leg) leg->server_failed(invite);
+  return leg != nullptr;
+}
+
+bool Calls::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
+  const LegTable::Scope scope(services_->legs);
+  if (Leg* leg = services_->legs.owner(transaction)) {
+    leg->response(transaction, response, flow);
+    return true;
+  }
+  // The leg is gone, but somebody picked up: he must not be left with an open call.
+  if (response.method() != Method::invite || response.status() / 100 != 2) return false;
+  services_->refuse_answer(response, flow);
+  return true;
+}
+
+bool Calls::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
+  const LegTable::Scope scope(services_->legs);
+  Leg* leg = services_->legs.owner(transaction);
+  if (leg) leg->client_failed(transaction, failure);
+  return leg != nullptr;
+}
+
+void Calls::flow_closed(const stack::FlowId& flow) {
+  // Unanswered calls hear it from their transactions; answered ones go on over the next connection (D16).
+  if (!services_->core.settings->call.drop_on_close) return;
+  const LegTable::Scope scope(services_->legs);
+  for (const LegNumber number : services_->legs.numbers())
+    if (Leg* leg = services_->legs.find(number); leg && leg->flow() == flow) leg->drop({"notransport"});
+}
+
+void Calls::timer(std::uint64_t id) {
+  const LegTable::Scope scope(services_->legs);
+  if (Leg* leg = services_->legs.find(id / Leg::kTimers)) leg->timer(static_cast<Leg::Timer>(id % Leg::kTimers));
+}
+
+// From the bus.
+
+Verdict Calls::execute(BusMessage& message) {
+  auto callto = message.get(param::kCallto);
+  if (!callto.starts_with(kPrefix)) return false;
+  const auto* caller = message.payload<ChannelHandle>();
+  if (!caller) return false;
+  const auto refuse = [&](std::string_view error, std::string_view reason) {
+    message.set(param::kError, error).set(param::kReason, reason);
+    return false;
+  };
+  auto& services = *services_;
+  if (services.core.engine.draining()) return refuse("shutdown", "Shutting down");
+  if (services.is_full()) return refuse("congestion", "Too many calls");
+  callto.remove_prefix(kPrefix.size());
+  const auto target = find_target(services, callto, message);
+  if (!target) {
+    services.core.log.info("event=no_target channel={} callto={} error={} reason={}", caller->id, log_value(callto), target.error().error,
+                           log_value(target.error().reason));
+    return refuse(target.error().error, target.error().reason);
+  }
+
+  const LegTable::Scope scope(services.legs);
+  auto& leg = static_cast<OutgoingLeg&>(services.legs.add(std::make_unique<OutgoingLeg>(services, *target, message)));
+  if (!services.core.engine.channels().connect(caller->id, leg.id())) {
+    leg.drop({"nocall"});
+    return refuse("nocall", "The caller is gone");
+  }
+  message.set(param::kPeerid, leg.id()).set(param::kTargetid, leg.id());
+  leg.call(message);
+  return true;
+}
+
+namespace {
+
+/// The calling leg of ours that a called leg's message is for: its peer, or the target it was given.
+IncomingLeg* calling_leg(const Services& services, const BusMessage& message) {
+  Leg* leg = services.leg_of(message.get(param::kPeerid));
+  if (!leg) leg = services.leg_of(message.get(param::kTargetid));
+  const bool waits = leg && leg->direction() == ChannelDirection::incoming && !leg->answered();
+  return waits ? static_cast<IncomingLeg*>(leg) : nullptr;
+}
+
+}  // namespace
+
+bool Calls::ringing(int code, BusMessage& message) {
+  const LegTable::Scope scope(services_->legs);
+  IncomingLeg* leg = calling_leg(*services_, message);
+  if (!leg) return false;
+  if (code == 183) {
+    if (message.get(param::kReason) == "forwarded") code = 181;
+    if (message.get(param::kReason) == "queued") code = 182;
+  }
+  return leg->provisional(code, message);
+}
+
+bool Calls::answered(BusMessage& message) {
+  const LegTable::Scope scope(services_->legs);
+  IncomingLeg* leg = calling_leg(*services_, message);
+  return leg && leg->answer(message);
+}
+
+bool Calls::update(BusMessage& message) {
+  const LegTable::Scope scope(services_->legs);
+  Leg* leg = services_->leg_of(message.get(param::kPeerid));
+  if (!leg) leg = services_->leg_of(message.get(param::kTargetid));
+  return leg && leg->update(message);
+}
+
+bool Calls::drop(BusMessage& message) {
+  const LegTable::Scope scope(services_->legs);
+  const auto id = message.get(param::kId);
+  const auto reason = reason_in(message);
+  if (!id.empty() && id != "sip") {
+    Leg* leg = services_->leg_of(id);
+    if (leg) leg->drop(reason);
+    return leg != nullptr;
+  }
+  for (const LegNumber number : services_->legs.numbers())
+    if (Leg* leg = services_->legs.find(number)) leg->drop(reason);
+  return !id.empty();
+}
+
+}  // namespace jackfield::sip::call

@@ -1,0 +1,77 @@
+// The INVITE that is under way within one dialog, and its offer and answer (RFC 3261 §13, §14; RFC 3264): one state machine for both
+// directions. The first INVITE enters it once it is answered, a re-INVITE from its beginning. One at a time: a second one is 491.
+// Owned by a leg.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "call/services.h"
+
+namespace jackfield::sip::call {
+
+class Exchange {
+ public:
+  enum class State : std::uint8_t {
+    idle,
+    inviting,        ///< our INVITE waits for its final response
+    answer_due,      ///< its 2xx brought an offer; the ACK waits for the peer leg's answer
+    peer_asked,      ///< the far end's re-INVITE waits for the peer leg
+    unacknowledged,  ///< our 2xx waits for its ACK
+  };
+
+  explicit Exchange(Leg& leg) : leg_(leg) {}
+  State state() const { return state_; }
+  stack::ServerTransactionId server() const { return server_; }
+  stack::ClientTransactionId client() const { return client_; }
+
+  // The first INVITE.
+  /// Ours left; `offered`: it had a description.
+  void invited(stack::ClientTransactionId client, bool offered);
+  /// We answered the far end's with a 2xx; `offered`: that one brought the offer.
+  void answered(stack::ServerTransactionId server, std::uint32_t cseq, bool offered);
+
+  // From the far end.
+  void reinvite(const Request& request);
+  /// The first INVITE of ours was refused or never answered.
+  void refused() { state_ = State::idle; }
+  /// A 2xx to our INVITE, first or repeated; the dialog is up to date. Acknowledges it unless the answer is still due.
+  void success(const Message& response);
+  /// Any other response to a re-INVITE of ours. True: the dialog is over (408, 481; §12.2.1.2).
+  bool response(const Message& response);
+  /// No response came to a re-INVITE of ours.
+  void failed();
+  /// True when it was for the 2xx that waited.
+  bool acknowledged(const Message& ack);
+  void cancelled();
+  /// Timer H or a closed connection: there will be no ACK.
+  void unanswered() { state_ = State::idle; }
+
+  // From the peer leg: call.update with operation request, notify or reject. False: not now, `error` says why.
+  bool update(BusMessage& message);
+
+  /// The leg ends: what waits is answered (487), what is due is acknowledged. An unacknowledged 2xx goes on waiting.
+  void end();
+
+ private:
+  bool ask(BusMessage& message);
+  void give_answer(std::string_view sdp);
+  void send_offer(std::optional<std::string> sdp);
+  void send_answer(std::optional<std::string> sdp);
+  void refuse_reinvite(int code, std::string_view phrase);
+  void send_ack(std::string_view sdp);
+  void tell_peer(std::string_view operation, std::string_view sdp);
+  void tell_refusal(const DisconnectReason& reason);
+
+  Leg& leg_;
+  State state_ = State::idle;
+  bool offered_ = false;  // inviting: our INVITE had the offer; unacknowledged: our 2xx had it
+  std::uint32_t cseq_ = 0;
+  stack::ServerTransactionId server_;
+  stack::ClientTransactionId client_;
+  std::string ack_body_;  // of the last ACK, to repeat it; almost always empty
+};
+
+}  // namespace jackfield::sip::call

@@ -1,0 +1,336 @@
+#include "call/leg.h"
+
+#include <jackfield/messages/chan.h>
+
+#include "settings.h"
+
+namespace jackfield::sip::call {
+
+namespace {
+
+namespace param = messages::param;
+
+/// Where a URI with a numeric host is; nothing for names.
+std::optional<net::Address> numeric(const Uri& uri) { return net::Address::parse(uri.host, uri.port ? uri.port : 5060); }
+
+}  // namespace
+
+Leg::Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow)
+    : Channel(services.core.engine.channels().next_id("sip"), "sip", direction),
+      services_(services),
+      exchange_(*this),
+      number_(services.legs.next_number()),
+      flow_(flow),
+      identity_(services.core.engine.random().next()) {
+  set_address(flow.remote.text());
+  services_.core.transport.hold(flow_);
+  services_.core.engine.channels().add(*this);
+}
+
+Leg::~Leg() {
+  for (auto& timer : timers_) services_.core.engine.timers().stop(timer);
+  if (!gone_) services_.core.engine.channels().remove(*this);
+  if (indexed_) services_.legs.unindex(dialog_.key());
+  services_.legs.disown(bye_);
+  services_.legs.disown(exchange_.client());
+  services_.legs.disown(exchange_.server());
+  services_.core.transport.release(flow_);
+}
+
+bool Leg::wants_credentials(const stack::FlowId& from) const {
+  if (!authenticated_) return false;
+  return services_.core.settings->call.auth_dialog || !(from == flow_ || from.remote.same_host(flow_.remote));
+}
+
+void Leg::complete(BusMessage& message) const {
+  Channel::complete(message);
+  if (!domain_.empty()) message.set(param::kDomain, domain_);
+  const bool incoming = direction() == ChannelDirection::incoming;
+  std::string callid = "sip/";
+  callid.append(dialog_.call_id()).append("/").append(incoming ? dialog_.remote_tag() : dialog_.local_tag());
+  callid.append("/").append(incoming ? dialog_.local_tag() : dialog_.remote_tag());
+  message.set(param::kCallid, callid);
+}
+
+BusMessage Leg::message(std::string_view name) const {
+  BusMessage message(name, services_.core.engine.clock().wall());
+  complete(message);
+  return message;
+}
+
+// Requests within the dialog.
+
+void Leg::in_dialog(const Request& request) {
+  const Message& message = request.message;
+  // §12.2.2: an older number than the last is out of order. The first CSeq of the far end of an outgoing leg is whatever it likes.
+  if (!dialog_.take_cseq(message.cseq()->number)) return services_.reply(request, 500, "CSeq Out Of Order");
+  if (authenticated_ && request.flow != flow_) set_flow(request.flow);
+  switch (message.method()) {
+    case Method::bye:
+      return bye(request);
+    case Method::invite:
+      if (gone_) return services_.reply(request, 481);
+      if (!answered()) return services_.reply(request, 500, {}, [](Writer& writer) { writer.header(HeaderId::retry_after, 1ul); });
+      return exchange_.reinvite(request);
+    case Method::options:
+      return services_.reply(request, 200, {}, [](Writer& writer) {
+        writer.header(HeaderId::allow, kAllow).header(HeaderId::accept, "application/sdp");
+      });
+    case Method::info:
+      // Without a body it only asks whether we are there (RFC 2976 §2.2).
+      return services_.reply(request, message.body().empty() ? 200 : 415, {}, [&](Writer& writer) {
+        if (!message.body().empty()) writer.header(HeaderId::accept, "");
+      });
+    default:
+      return services_.reply(request, message.method() == Method::other ? 501 : 405, {},
+                             [](Writer& writer) { writer.header(HeaderId::allow, kAllow); });
+  }
+}
+
+void Leg::bye(const Request& request) {
+  services_.reply(request, 200);
+  DisconnectReason reason;
+  read_reason_headers(request.message, reason);
+  if (const auto cause = parameter(reason, param::kCauseSip); !cause.empty() && cause != "200")
+    reason.reason = text_of(std::atoi(std::string(cause).c_str()));
+  // Our own 2xx may still be repeated: its ACK was lost, and is needless now (§15.1.2).
+  if (exchange_.state() == Exchange::State::unacknowledged) {
+    services_.core.transactions.acknowledged(exchange_.server());
+    exchange_.unanswered();
+  }
+  bye_waits_ = false;
+  if (!gone_) {
+    if (answered()) exchange_.end();
+    else ended_early(reason);
+    leave(reason);
+  }
+  settle_end();
+}
+
+void Leg::acknowledge(const Message& ack) {
+  if (!exchange_.acknowledged(ack)) return;
+  if (bye_waits_) send_bye();
+  settle_end();
+}
+
+void Leg::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId&) {
+  if (transaction == bye_) {
+    if (response.status() < 200) return;
+    services_.legs.disown(bye_);
+    bye_ = {};
+    return settle_end();
+  }
+  if (transaction != exchange_.client() || response.status() < 200) return;
+  if (response.status() < 300) {
+    dialog_.refresh_target(response);
+    return exchange_.success(response);
+  }
+  services_.legs.disown(transaction);
+  if (exchange_.response(response)) drop({"nocall"});
+}
+
+void Leg::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure) {
+  services_.legs.disown(transaction);
+  if (transaction == bye_) {
+    bye_ = {};
+    return settle_end();
+  }
+  if (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting) return;
+  exchange_.failed();
+  drop({"timeout"});  // §12.2.1.2: silence ends the dialog
+}
+
+void Leg::cancelled(stack::ServerTransactionId transaction, const Message&) {
+  if (transaction == exchange_.server()) exchange_.cancelled();
+}
+
+void Leg::server_failed(stack::ServerTransactionId transaction) {
+  services_.legs.disown(transaction);
+  if (transaction != exchange_.server() || exchange_.state() != Exchange::State::unacknowledged) return;
+  exchange_.unanswered();
+  if (bye_waits_) send_bye();  // §15: only now
+  else drop({"noack", {{std::string(param::kCauseSip), "408"}, {std::string(param::kReasonSip), "ACK Not Received"}}});
+  settle_end();
+}
+
+// Ends.
+
+void Leg::drop(const DisconnectReason& reason) {
+  if (gone_) return;
+  if (answered()) hang_up(reason);
+  else end_setup(reason);
+  leave(reason);
+  settle_end();
+}
+
+void Leg::hang_up(const DisconnectReason& reason) {
+  exchange_.end();
+  bye_reason_ = reason_header(reason, true);
+  // §15: the called side does not send BYE before its 2xx is acknowledged or given up.
+  if (exchange_.state() == Exchange::State::unacknowledged) bye_waits_ = true;
+  else send_bye();
+}
+
+void Leg::send_bye() {
+  bye_waits_ = false;
+  bye_ = send_request(Method::bye, {}, [this](Writer& writer) {
+    if (!bye_reason_.empty()) writer.header(HeaderId::reason, bye_reason_);
+  });
+}
+
+void Leg::leave(const DisconnectReason& reason, int own_code) {
+  if (gone_) return;
+  gone_ = true;
+  for (auto& timer : timers_) services_.core.engine.timers().stop(timer);
+  auto& engine = services_.core.engine;
+  if (!peer().empty()) engine.channels().disconnect(id(), reason);
+  auto hangup = message(messages::kChanHangup);
+  if (!caller_.empty()) hangup.set(param::kCaller, caller_);
+  if (!called_.empty()) hangup.set(param::kCalled, called_);
+  if (!username_.empty()) hangup.set(param::kUsername, username_);
+  hangup.set(param::kReason, reason.reason);
+  if (own_code != 0) hangup.set(param::kCauseSip, own_code).set(param::kReasonSip, reason_phrase(own_code));
+  for (const auto& [name, value] : reason.parameters) hangup.set(name, value);
+  engine.bus().enqueue(std::move(hangup));
+  if (media_asked_) services_.release_media(*this, reason.reason);
+  set_state(ChannelState::hungup);
+  engine.channels().remove(*this);
+}
+
+void Leg::settle_end() {
+  if (!gone_ || bye_ || bye_waits_ || setup_open() || exchange_.state() == Exchange::State::unacknowledged) return;
+  services_.legs.finish(number_);
+}
+
+// Time.
+
+void Leg::start_timer(Timer timer, Duration delay) {
+  stop_timer(timer);
+  if (delay.count() <= 0) return;
+  const auto which = static_cast<std::size_t>(timer);
+  const auto kind = timer == Timer::provisional ? TimerKind::coarse : TimerKind::precise;
+  timers_[which] = services_.core.engine.timers().start(services_.timers, number_ * kTimers + which, delay, kind);
+}
+
+void Leg::stop_timer(Timer timer) {
+  auto& handle = timers_[static_cast<std::size_t>(timer)];
+  if (handle) services_.core.engine.timers().stop(handle);
+  handle = {};
+}
+
+void Leg::timer(Timer timer) {
+  timers_[static_cast<std::size_t>(timer)] = {};
+  switch (timer) {
+    case Timer::maxcall:
+      return drop({"noanswer"});
+    case Timer::maxpdd:
+      return drop({"postdialdelay"});
+    case Timer::timeout:
+      return drop({"timeout"});
+    case Timer::provisional:
+      return provisional_due();
+  }
+}
+
+void Leg::set_answered_now() {
+  set_answered();
+  for (const Timer timer : {Timer::maxcall, Timer::maxpdd, Timer::provisional}) stop_timer(timer);
+}
+
+// The wire.
+
+void Leg::set_dialog(stack::Dialog dialog) {
+  if (indexed_) services_.legs.unindex(dialog_.key());
+  dialog_ = std::move(dialog);
+  services_.legs.index(dialog_.key(), number_);
+  indexed_ = true;
+}
+
+void Leg::set_flow(const stack::FlowId& flow) {
+  auto& transport = services_.core.transport;
+  transport.hold(flow);
+  transport.release(flow_);
+  flow_ = flow;
+  set_address(flow.remote.text());
+}
+
+const stack::FlowId& Leg::out_flow() {
+  auto& transport = services_.core.transport;
+  if (transport.alive(flow_)) return flow_;
+  // A call outlives its connection (D16): the phone's newest one, else a new one to where its Contact points.
+  if (!binding_.empty())
+    if (const auto binding = services_.bindings.find(binding_); binding && transport.alive(binding->flow)) {
+      set_flow(binding->flow);
+      return flow_;
+    }
+  if (const auto hop = Uri::parse(dialog_.next_hop()))
+    if (const auto address = numeric(*hop))
+      if (const auto flow = transport.flow_to(flow_.kind, *address, flow_.listener)) set_flow(*flow);
+  return flow_;
+}
+
+void Leg::write_contact(Writer& writer) const {
+  const auto reach = services_.core.transport.reach(flow_);
+  const auto& user = direction() == ChannelDirection::incoming ? called_ : caller_;
+  std::string contact = "<sip:";
+  if (!user.empty()) contact.append(escape_user(user)).append("@");
+  contact.append(reach.host).append(":").append(std::to_string(reach.port));
+  if (flow_.kind != stack::TransportKind::udp) contact.append(";transport=").append(stack::transport_parameter(flow_.kind));
+  contact += '>';
+  writer.header(HeaderId::contact, contact);
+}
+
+stack::ClientTransactionId Leg::send_request(Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra) {
+  auto& core = services_.core;
+  const auto flow = out_flow();
+  const auto reach = core.transport.reach(flow);
+  const auto branch = core.transactions.new_branch();
+  std::string out;
+  out.reserve(1024 + body.size());
+  Writer writer = dialog_.begin_request(out, method_name(method), dialog_.next_cseq(), {stack::transport_name(flow.kind), reach.host, reach.port, branch});
+  if (method == Method::invite) {
+    write_contact(writer);
+    writer.header(HeaderId::allow, kAllow);
+  }
+  if (!core.settings->useragent.empty()) writer.header(HeaderId::user_agent, core.settings->useragent);
+  extra(writer);
+  if (body.empty()) writer.end();
+  else writer.body("application/sdp", body);
+  const auto transaction = core.transactions.send(flow, method, branch, out);
+  if (transaction) services_.legs.own(transaction, number_);
+  return transaction;
+}
+
+void Leg::send_ack(std::uint32_t cseq, std::string_view body) {
+  auto& core = services_.core;
+  const auto flow = out_flow();
+  const auto reach = core.transport.reach(flow);
+  std::string out;
+  Writer writer = dialog_.begin_request(out, "ACK", cseq, {stack::transport_name(flow.kind), reach.host, reach.port, core.transactions.new_branch()});
+  if (body.empty()) writer.end();
+  else writer.body("application/sdp", body);
+  core.transactions.send_stateless(flow, out);
+}
+
+bool Leg::respond(stack::ServerTransactionId transaction, int code, std::string_view phrase, std::string_view sdp,
+                  const stack::Transactions::ExtraHeaders& extra, std::string_view tag) {
+  auto& core = services_.core;
+  const Message* request = core.transactions.request_of(transaction);
+  if (!request) return false;
+  const auto flow = core.transactions.flow_of(transaction);
+  std::string out;
+  out.reserve(1024 + sdp.size());
+  Writer writer = start_response(out, *request, code, phrase, tag.empty() ? std::string_view(dialog_.local_tag()) : tag, flow.remote.host(), flow.remote.port());
+  if (code < 300) {  // it makes or refreshes a dialog (§12.1.1)
+    writer.copy_all(*request, HeaderId::record_route);
+    write_contact(writer);
+    if (code >= 200) writer.header(HeaderId::allow, kAllow);
+  }
+  if (!core.settings->useragent.empty()) writer.header(HeaderId::server, core.settings->useragent);
+  extra(writer);
+  if (sdp.empty()) writer.end();
+  else writer.body("application/sdp", sdp);
+  return core.transactions.respond(transaction, code, out);
+}
+
+}  // namespace jackfield::sip::call

@@ -1,0 +1,117 @@
+// One SIP end of a call: a channel on the bus and a dialog on the wire (a B2BUA has two, which speak in messages only). What both
+// kinds share: requests within the dialog, hanging up, time limits, and the channel's life. IncomingLeg and OutgoingLeg add how the
+// call is set up. Owned by LegTable; a leg that left the bus lives on until its last transaction has ended.
+#pragma once
+
+#include <jackfield/channel.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "call/exchange.h"
+#include "call/reasons.h"
+#include "call/services.h"
+#include "call/session_identity.h"
+#include "stack/dialog.h"
+
+namespace jackfield::sip::call {
+
+class Leg : public Channel {
+ public:
+  enum class Timer : std::uint8_t {
+    maxcall,      ///< unanswered for too long
+    maxpdd,       ///< nothing heard for too long
+    timeout,      ///< the call lasts too long
+    provisional,  ///< a ringing INVITE repeats itself every minute (RFC 3261 §13.3.1.1)
+  };
+  static constexpr std::size_t kTimers = 4;
+
+  Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow);
+  ~Leg() override;
+
+  LegNumber number() const { return number_; }
+  Services& services() const { return services_; }
+  stack::Dialog& dialog() { return dialog_; }
+  const stack::Dialog& dialog() const { return dialog_; }
+  const stack::FlowId& flow() const { return flow_; }
+  const std::string& username() const { return username_; }
+  bool gone() const { return gone_; }  ///< it left the bus
+  /// True when a request from there needs credentials first (D4).
+  bool wants_credentials(const stack::FlowId& from) const;
+
+  // From the wire.
+  /// A request within the dialog that may be served; not an ACK. `from_peer` flows become the dialog's.
+  void in_dialog(const Request& request);
+  void acknowledge(const Message& ack);
+  virtual void response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow);
+  virtual void client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure);
+  virtual void cancelled(stack::ServerTransactionId transaction, const Message& cancel);
+  virtual void server_failed(stack::ServerTransactionId transaction);
+  void timer(Timer timer);
+
+  // From the bus.
+  /// Ends the call towards the far end, then on the bus.
+  void drop(const DisconnectReason& reason);
+  bool update(BusMessage& message) { return exchange_.update(message); }
+  void complete(BusMessage& message) const override;
+
+  // For its exchange and its setup.
+  /// A message in this leg's name, with its channel parameters.
+  BusMessage message(std::string_view name) const;
+  stack::ClientTransactionId send_request(Method method, std::string_view body = {}, const stack::Transactions::ExtraHeaders& extra = {});
+  void send_ack(std::uint32_t cseq, std::string_view body);
+  /// A response to an INVITE of this dialog; `sdp` goes as given. `tag`: another To tag than the dialog's, for a first INVITE.
+  /// False: the transaction is over.
+  bool respond(stack::ServerTransactionId transaction, int code, std::string_view phrase = {}, std::string_view sdp = {},
+               const stack::Transactions::ExtraHeaders& extra = {}, std::string_view tag = {});
+  SessionIdentity& identity() { return identity_; }
+  Exchange& exchange() { return exchange_; }
+  void set_media_asked() { media_asked_ = true; }
+  /// Destroys the leg (later) when it left the bus and nothing on the wire waits for it.
+  void settle_end();
+
+ protected:
+  /// Ends an unanswered call towards the far end: CANCEL, or a final response.
+  virtual void end_setup(const DisconnectReason& reason) = 0;
+  /// A request of the dialog that the far end may send before it was answered (BYE).
+  virtual void ended_early(const DisconnectReason& reason) = 0;
+  /// True while a transaction of the setup is open.
+  virtual bool setup_open() const { return false; }
+  virtual void provisional_due() {}
+
+  /// Hangs up on the bus: peer, chan.hangup, the engine's table. Once. `own_code` is this leg's cause_sip where `reason` has none.
+  void leave(const DisconnectReason& reason, int own_code = 0);
+  void hang_up(const DisconnectReason& reason);
+  void start_timer(Timer timer, Duration delay);
+  void stop_timer(Timer timer);
+  void set_flow(const stack::FlowId& flow);
+  void set_dialog(stack::Dialog dialog);
+  void set_identity(const SessionIdentity& identity) { identity_ = identity; }
+  void set_answered_now();
+  /// Contact, and for those who ask for it Allow: what tells the far end how to reach us.
+  void write_contact(Writer& writer) const;
+
+  Services& services_;
+  Exchange exchange_;
+  std::string caller_, called_, username_, domain_;
+  std::string binding_;  // `data` of the binding that was called: finds its flow again
+  bool authenticated_ = false;
+
+ private:
+  void bye(const Request& request);
+  void send_bye();
+  const stack::FlowId& out_flow();
+
+  LegNumber number_;
+  stack::Dialog dialog_;
+  stack::FlowId flow_;
+  SessionIdentity identity_;
+  std::array<TimerHandle, kTimers> timers_;
+  stack::ClientTransactionId bye_;
+  std::string bye_reason_;  // Reason of a BYE that waits for the ACK
+  bool gone_ = false, bye_waits_ = false, media_asked_ = false, indexed_ = false;
+};
+
+}  // namespace jackfield::sip::call

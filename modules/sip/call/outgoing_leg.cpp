@@ -1,0 +1,200 @@
+#include "call/outgoing_leg.h"
+
+#include <jackfield/messages/call.h>
+#include <jackfield/messages/chan.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "settings.h"
+
+namespace jackfield::sip::call {
+
+namespace {
+
+namespace param = messages::param;
+
+/// What the stack and the dialog write; a route may not.
+constexpr HeaderId kReserved[] = {HeaderId::via,           HeaderId::from,         HeaderId::to,          HeaderId::call_id,
+                                  HeaderId::cseq,          HeaderId::max_forwards, HeaderId::route,       HeaderId::record_route,
+                                  HeaderId::content_length, HeaderId::content_type, HeaderId::contact};
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "-.!%*_+`'~";
+  return !text.empty() && std::ranges::all_of(text, [&](unsigned char c) { return std::isalnum(c) || kMarks.find(static_cast<char>(c)) != std::string_view::npos; });
+}
+
+std::string quoted(std::string_view display) {
+  std::string out = "\"";
+  for (const char c : display) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out += "\" ";
+}
+
+std::string name_addr(std::string_view display, std::string_view user, std::string_view host) {
+  std::string out = display.empty() ? std::string() : quoted(display);
+  out += "<sip:";
+  if (!user.empty()) out.append(escape_user(user)).append("@");
+  return out.append(host).append(">");
+}
+
+/// What a leg is called by: host and port of a URI without its parameters.
+std::string host_port(const Uri& uri) {
+  return uri.port ? fmt::format("{}:{}", uri.host, uri.port) : std::string(uri.host);
+}
+
+}  // namespace
+
+OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMessage& execute)
+    : Leg(services, ChannelDirection::outgoing, target.flow) {
+  binding_ = target.binding;
+  authenticated_ = !binding_.empty();
+  caller_ = execute.get(param::kCaller);
+  called_ = execute.get(param::kCalled);
+  set_billid(std::string(execute.get(param::kBillid)));
+
+  auto& core = services.core;
+  const auto reach = core.transport.reach(target.flow);
+  // The domain of a call is the route's to say; without one it is where we are.
+  const auto uri = Uri::parse(target.request_uri);
+  domain_ = execute.get(param::kDomain);
+  const auto host = domain_.empty() ? std::string_view(reach.host) : std::string_view(domain_);
+  const auto user = called_.empty() && uri ? unescape(uri->user) : called_;
+  const auto to_host = binding_.empty() && uri ? host_port(*uri) : std::string(host);
+
+  const auto hops = execute.number(param::kAntiloop, core.settings->max_forwards);
+  auto& random = core.engine.random();
+  set_dialog(stack::Dialog({.call_id = fmt::format("{:016x}{:016x}@{}", random.next(), random.next(), reach.host),
+                            .local_tag = fmt::format("{:016x}", random.next()),
+                            .local = name_addr(execute.get(param::kCallername), caller_, host),
+                            .remote = name_addr(execute.get(param::kCalledname), user, to_host),
+                            .target = target.request_uri,
+                            .route = target.route,
+                            .max_forwards = static_cast<unsigned>(std::clamp<long long>(hops, 0, 255))}));
+
+  const std::string prefix(execute.get("osip-prefix", "osip_"));
+  for (const auto& [name, value] : execute.parameters()) {
+    if (prefix.empty() || !name.starts_with(prefix)) continue;
+    const auto header = name.substr(prefix.size());
+    if (is_token(header) && std::ranges::find(kReserved, header_id(header)) == std::end(kReserved)) extra_.emplace_back(header, value);
+  }
+
+  const auto& limits = core.settings->call;
+  start_timer(Timer::maxcall, Duration(execute.number(param::kMaxcall, limits.maxcall.count())));
+  start_timer(Timer::maxpdd, Duration(execute.number(param::kMaxpdd, limits.maxpdd.count())));
+  start_timer(Timer::timeout, Duration(execute.number(param::kTimeout, limits.timeout.count())));
+}
+
+void OutgoingLeg::call(const BusMessage& execute) {
+  auto startup = message(messages::kChanStartup);
+  for (const std::string_view name : {std::string_view(param::kCaller), std::string_view(param::kCalled), std::string_view(param::kCallername),
+                                      std::string_view(param::kCalledfull), std::string_view(param::kCallto), std::string_view(param::kUsername),
+                                      std::string_view(param::kCdrtrack), std::string_view(param::kCdrcreate), std::string_view(param::kCdrwrite)})
+    if (execute.has(name)) startup.set(name, execute.get(name));
+  startup.set(param::kSipCallid, dialog().call_id());
+  services_.core.engine.bus().enqueue(std::move(startup));
+  services_.media(*this, MediaStep::offer, execute.get(param::kSdpRaw), [](Leg& leg, std::optional<std::string> sdp) {
+    static_cast<OutgoingLeg&>(leg).send_invite(std::move(sdp));
+  });
+}
+
+void OutgoingLeg::send_invite(std::optional<std::string> sdp) {
+  if (state_ != State::preparing || gone()) return;
+  if (!sdp) return drop({"unacceptable"});
+  state_ = State::calling;
+  const auto body = sdp->empty() ? std::string() : identity().apply(*sdp);
+  const auto invite = send_request(Method::invite, body, [this](Writer& writer) {
+    for (const auto& [name, value] : extra_) writer.header(std::string_view(name), value);
+  });
+  extra_.clear();
+  extra_.shrink_to_fit();
+  if (!invite) {
+    state_ = State::over;
+    return drop({"noanswer"});
+  }
+  exchange_.invited(invite, !body.empty());
+}
+
+// From the far end.
+
+void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
+  const bool setup = transaction == exchange_.client() && (state_ == State::calling || state_ == State::cancelling);
+  if (!setup) {
+    // A proxy on the way forked, and another phone answered after the first (§13.2.2.4).
+    const bool second = state_ == State::answered && transaction == exchange_.client() && response.status() / 100 == 2 && response.to() &&
+                        response.to()->tag != dialog().remote_tag();
+    return second ? services_.refuse_answer(response, flow) : Leg::response(transaction, response, flow);
+  }
+  if (!response.to()) return;
+  set_heard();
+  if (response.status() < 200) provisional(response);
+  else if (response.status() < 300) success(response);
+  else refused(response);
+}
+
+BusMessage OutgoingLeg::news(std::string_view name, const Message& response) const {
+  auto news = message(name);
+  news.set(param::kCallid, fmt::format("sip/{}/{}/{}", dialog().call_id(), dialog().local_tag(), response.to()->tag));
+  if (response.body().empty()) return news;
+  news.set(param::kRtpForward, "yes").set(param::kSdpRaw, response.body());
+  if (response.status() < 200) news.set(param::kEarlymedia, "yes");
+  return news;
+}
+
+void OutgoingLeg::provisional(const Message& response) {
+  const int code = response.status();
+  if (code == 100 || state_ == State::cancelling) return;
+  stop_timer(Timer::maxpdd);
+  const bool ringing = code == 180;
+  set_state(ringing ? ChannelState::ringing : ChannelState::progressing);
+  auto message = news(ringing ? messages::kCallRinging : messages::kCallProgress, response);
+  if (code == 181) message.set(param::kReason, "forwarded");
+  if (code == 182) message.set(param::kReason, "queued");
+  services_.core.engine.bus().enqueue(std::move(message));
+}
+
+void OutgoingLeg::success(const Message& response) {
+  const bool crossed = state_ == State::cancelling;
+  state_ = State::answered;
+  dialog().establish(response);
+  exchange_.success(response);
+  set_answered_now();
+  if (crossed) {  // the answer crossed our CANCEL: acknowledged, then ended (§15)
+    hang_up({"Cancelled"});
+    return settle_end();
+  }
+  services_.core.engine.bus().enqueue(news(messages::kCallAnswered, response));
+}
+
+void OutgoingLeg::refused(const Message& response) {
+  state_ = State::over;
+  services_.legs.disown(exchange_.client());
+  exchange_.refused();
+  if (!gone()) leave(from_response(response));
+  settle_end();
+}
+
+void OutgoingLeg::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
+  if (transaction != exchange_.client() || (state_ != State::calling && state_ != State::cancelling)) return Leg::client_failed(transaction, failure);
+  state_ = State::over;
+  services_.legs.disown(transaction);
+  exchange_.refused();
+  leave({"noanswer"});  // D15: a phone that does not answer is 480 to the caller
+  settle_end();
+}
+
+// From us.
+
+void OutgoingLeg::end_setup(const DisconnectReason& reason) {
+  if (state_ != State::calling) {
+    state_ = State::over;
+    return;
+  }
+  state_ = State::cancelling;
+  services_.core.transactions.cancel(exchange_.client(), reason_header(reason, true));
+}
+
+}  // namespace jackfield::sip::call

@@ -1,0 +1,78 @@
+#include "call/parameters.h"
+
+#include <jackfield/messages/parameters.h>
+
+#include <algorithm>
+
+namespace jackfield::sip::call {
+
+namespace {
+
+namespace param = messages::param;
+
+/// Headers of the transaction and the dialog, and secrets: not for routing.
+constexpr HeaderId kOwn[] = {HeaderId::via,           HeaderId::from,          HeaderId::to,
+                             HeaderId::call_id,       HeaderId::cseq,          HeaderId::max_forwards,
+                             HeaderId::route,         HeaderId::record_route,  HeaderId::content_length,
+                             HeaderId::content_type,  HeaderId::authorization, HeaderId::proxy_authorization};
+
+std::string without_escapes(std::string_view display) {
+  std::string out;
+  out.reserve(display.size());
+  for (std::size_t i = 0; i < display.size(); ++i) {
+    if (display[i] == '\\' && i + 1 < display.size()) ++i;
+    out += display[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+Parties::Parties(const Message& invite) {
+  const NameAddr& from = *invite.from();
+  caller = unescape(from.uri.user);
+  callername = without_escapes(from.display);
+  if (const auto& uri = invite.request_uri(); uri && !uri->user.empty()) called = unescape(uri->user);
+  else called = unescape(invite.to()->uri.user);
+}
+
+void copy_headers(BusMessage& to, const Message& from) {
+  std::string name = "sip_";
+  for (const HeaderLine& line : from.headers()) {
+    if (std::ranges::find(kOwn, line.id) != std::end(kOwn)) continue;
+    name.resize(4);
+    // The full name, also where the compact one was sent.
+    for (const char c : line.id == HeaderId::other ? line.name : header_info(line.id).name)
+      name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (const auto* earlier = to.find(name)) to.set(name, std::string(earlier->value).append(",").append(line.value));
+    else to.set(name, line.value);
+  }
+}
+
+void describe_invite(BusMessage& message, const Core& core, const Message& invite, const stack::FlowId& flow, const Sender& sender,
+                     const Parties& parties) {
+  message.set(param::kCaller, parties.caller).set(param::kCalled, parties.called);
+  if (!parties.callername.empty()) message.set(param::kCallername, parties.callername);
+  if (!sender.username.empty()) message.set(param::kUsername, sender.username);
+  if (!sender.line.empty()) message.set(param::kInLine, sender.line);
+
+  const auto hops = invite.max_forwards().value_or(core.settings->max_forwards);
+  message.set(param::kAntiloop, hops > 0 ? hops - 1 : 0);  // D13: the next leg has one less
+  message.set(param::kIpHost, flow.remote.host()).set(param::kIpPort, flow.remote.port());
+  message.set(param::kIpTransport, stack::transport_name(flow.kind));
+  message.set(param::kListener, core.listener(flow).options.name);
+  message.set(param::kSipUri, invite.request_uri_text());
+  message.set(param::kSipFrom, invite.from()->uri.text).set(param::kSipTo, invite.to()->uri.text);
+  message.set(param::kSipCallid, invite.call_id());
+  if (const auto device = invite.value(HeaderId::user_agent); !device.empty()) message.set(param::kDevice, device);
+  copy_headers(message, invite);
+
+  if (!invite.body().empty()) {
+    message.set(param::kMedia, "yes");
+    message.set(param::kRtpForward, "yes");
+    message.set(param::kSdpRaw, invite.body());
+  }
+  for (const auto& [name, value] : sender.parameters) message.set(name, value);
+}
+
+}  // namespace jackfield::sip::call

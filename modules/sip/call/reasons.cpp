@@ -1,0 +1,142 @@
+#include "call/reasons.h"
+
+#include <jackfield/messages/parameters.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace jackfield::sip::call {
+
+namespace {
+
+namespace param = messages::param;
+
+struct Entry {
+  std::string_view text;
+  int code;
+};
+
+// Of several entries with the same text the first is what we send; of several with the same code the first is how we read it.
+constexpr Entry kTable[] = {
+    {"incomplete", 484},    {"noroute", 404},       {"noroute", 604},       {"noconn", 503},
+    {"noconn", 408},        {"noauth", 401},        {"noautoauth", 401},    {"nomedia", 415},
+    {"nocall", 481},        {"busy", 486},          {"busy", 600},          {"noanswer", 480},
+    {"noanswer", 487},      {"rejected", 406},      {"rejected", 606},      {"forbidden", 403},
+    {"forbidden", 603},     {"offline", 404},       {"congestion", 480},    {"unallocated", 410},
+    {"moved", 410},         {"failure", 500},       {"pending", 491},       {"looping", 483},
+    {"timeout", 408},       {"timeout", 504},       {"postdialdelay", 504}, {"service-not-implemented", 501},
+    {"unimplemented", 501}, {"service-unavailable", 503}, {"noresource", 503}, {"shutdown", 503}, {"unacceptable", 488},
+    {"interworking", 500},  {"invalid-message", 400}, {"protocol-error", 400}, {"cancelled", 487}, {"Cancelled", 487},
+};
+
+constexpr std::string_view kProtocols[] = {"q.850"};
+
+std::optional<int> number(std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+void append_reason(std::string& out, std::string_view protocol, std::string_view cause, std::string_view text) {
+  if (!out.empty()) out += ", ";
+  out.append(protocol).append(";cause=").append(cause);
+  if (text.empty()) return;
+  out += ";text=\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  out += '"';
+}
+
+}  // namespace
+
+std::optional<int> code_of(std::string_view text) {
+  for (const auto& entry : kTable)
+    if (entry.text == text) return entry.code;
+  return std::nullopt;
+}
+
+std::string_view text_of(int code) {
+  for (const auto& entry : kTable)
+    if (entry.code == code) return entry.text;
+  if (code < 400) return "moved";
+  if (code < 500) return "rejected";
+  return code < 600 ? "failure" : "rejected";
+}
+
+std::string_view parameter(const DisconnectReason& reason, std::string_view name) {
+  for (const auto& [key, value] : reason.parameters)
+    if (key == name) return value;
+  return {};
+}
+
+void set_parameter(DisconnectReason& reason, std::string_view name, std::string_view value) {
+  for (auto& [key, old] : reason.parameters)
+    if (key == name) {
+      old = value;
+      return;
+    }
+  reason.parameters.emplace_back(name, value);
+}
+
+void read_reason_headers(const Message& message, DisconnectReason& reason) {
+  if (!message.has(HeaderId::reason)) return;
+  for (const std::string_view value : message.list(HeaderId::reason)) {
+    const auto semicolon = value.find(';');
+    if (semicolon == std::string_view::npos) continue;
+    auto name = value.substr(0, semicolon);
+    while (!name.empty() && (name.back() == ' ' || name.back() == '\t')) name.remove_suffix(1);
+    const auto protocol = lower(name);
+    const Parameters parameters{value.substr(semicolon)};
+    const auto cause = parameters.get("cause");
+    if (!cause || !number(*cause)) continue;
+    if (protocol == "sip" && parameter(reason, param::kCauseSip).empty()) {
+      set_parameter(reason, param::kCauseSip, *cause);
+      set_parameter(reason, param::kReasonSip, parameters.get("text").value_or(""));
+    } else if (std::ranges::find(kProtocols, protocol) != std::end(kProtocols)) {
+      set_parameter(reason, "cause_" + protocol, *cause);
+      set_parameter(reason, "reason_" + protocol, parameters.get("text").value_or(""));
+    }
+  }
+}
+
+DisconnectReason from_response(const Message& response) {
+  int code = response.status();
+  std::string phrase(response.reason_phrase());
+  if (code == 503) code = 500, phrase.clear();
+  DisconnectReason reason{std::string(text_of(code))};
+  set_parameter(reason, param::kCauseSip, std::to_string(code));
+  set_parameter(reason, param::kReasonSip, phrase);
+  read_reason_headers(response, reason);
+  return reason;
+}
+
+FinalAnswer final_answer(const DisconnectReason& reason, int unknown) {
+  if (const auto cause = number(parameter(reason, param::kCauseSip)); cause && *cause >= 400 && *cause <= 699) {
+    // A challenge means nothing to a caller who cannot answer it, and a gone dialog is not his.
+    const bool ours_alone = *cause == 401 || *cause == 407;
+    if (text_of(*cause) == reason.reason && !ours_alone) return {*cause, std::string(parameter(reason, param::kReasonSip))};
+    if (ours_alone && text_of(*cause) == reason.reason) return {403, {}};
+  }
+  return {code_of(reason.reason).value_or(unknown), {}};
+}
+
+std::string reason_header(const DisconnectReason& reason, bool with_sip) {
+  std::string value;
+  if (const auto cause = parameter(reason, param::kCauseSip); with_sip && !cause.empty())
+    append_reason(value, "SIP", cause, parameter(reason, param::kReasonSip));
+  if (const auto cause = parameter(reason, "cause_q.850"); !cause.empty())
+    append_reason(value, "Q.850", cause, parameter(reason, "reason_q.850"));
+  return value;
+}
+
+}  // namespace jackfield::sip::call

@@ -1,0 +1,45 @@
+// The one table between texts on the bus (busy, noroute, …) and SIP codes (COMPAT §12), and what a final response or a Reason
+// header says in those terms (D15). Pure.
+#pragma once
+
+#include <jackfield/channel.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sip/message.h"
+
+namespace jackfield::sip::call {
+
+/// The code for a text, or nothing when the table does not have it.
+std::optional<int> code_of(std::string_view text);
+/// The text for a final response code; for one that the table lacks, that of its class.
+std::string_view text_of(int code);
+
+/// Codes for texts the table lacks: refusing a call, or giving up one that is under way.
+inline constexpr int kRefusedCode = 500;
+inline constexpr int kDroppedCode = 487;
+
+/// Parameters that carry the far side's own words from leg to leg: cause_sip, reason_sip, and cause_q.850, reason_q.850 from Reason
+/// headers (RFC 3326, RFC 6432).
+void read_reason_headers(const Message& message, DisconnectReason& reason);
+/// What a leg that ended with this response tells its peer. A 503 is told as 500 (D15, RFC 3261 §16.7).
+DisconnectReason from_response(const Message& response);
+
+/// How a leg that is dropped answers an INVITE it has not answered yet.
+struct FinalAnswer {
+  int code;
+  std::string phrase;  ///< empty: the standard one
+};
+/// The other leg's own code while the text is still the one that code has (nobody changed it on the way); else the table's.
+FinalAnswer final_answer(const DisconnectReason& reason, int unknown);
+
+/// The values of Reason for BYE and CANCEL; for a final response `with_sip` is false: its own code says it. Empty: none to send.
+std::string reason_header(const DisconnectReason& reason, bool with_sip);
+
+/// The parameter, or empty.
+std::string_view parameter(const DisconnectReason& reason, std::string_view name);
+void set_parameter(DisconnectReason& reason, std::string_view name, std::string_view value);
+
+}  // namespace jackfield::sip::call

@@ -1,0 +1,29 @@
+// Where `sip/…` in call.execute leads: one of our own bindings, or a URI with a numeric host (RFC 3263 comes with the resolver).
+#pragma once
+
+#include <jackfield/channel.h>
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "call/services.h"
+
+namespace jackfield::sip::call {
+
+struct Target {
+  stack::FlowId flow;
+  std::string request_uri;
+  std::vector<std::string> route = {};
+  std::string binding = {};  ///< `data` when it is one of ours
+};
+
+/// `callto` without `sip/`; host, port and oip_transport of the message fill what it does not say. The error is a text of COMPAT's
+/// and a sentence for people.
+struct NoTarget {
+  std::string error, reason;
+};
+tl::expected<Target, NoTarget> find_target(const Services& services, std::string_view callto, const BusMessage& message);
+
+}  // namespace jackfield::sip::call
