@@ -2,7 +2,9 @@
 // this id and nothing else. A UDP flow costs no table entry: the id says it all.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "net/address.h"
 

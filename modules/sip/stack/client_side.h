@@ -1,0 +1,59 @@
+// Client transactions: the requests we sent, found again by what answers them (RFC 3261 §17.1.3). Carries out what the two client
+// machines ask for, writes ACK for refusals and CANCEL from the request's own bytes. Owned by Transactions; engine thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "stack/invite_client.h"
+#include "stack/non_invite_client.h"
+#include "stack/transaction_context.h"
+#include "stack/transaction_table.h"
+
+namespace jackfield::sip::stack {
+
+class ClientSide {
+ public:
+  explicit ClientSide(TransactionContext& context);
+
+  ClientTransactionId send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
+  void cancel(std::uint64_t invite, std::string_view reason_header);
+  /// False: it belongs to none of them.
+  bool response(const Message& response, const FlowId& flow);
+  void flow_closed(const FlowId& flow);
+  std::size_t size() const { return table_.size(); }
+  void stop();
+
+ private:
+  struct Client {
+    Client(std::variant<InviteClient, NonInviteClient> machine_, Method method_, const FlowId& flow_, std::string_view request_)
+        : machine(machine_), method(method_), flow(flow_), request(request_) {}
+    std::variant<InviteClient, NonInviteClient> machine;
+    Method method;
+    FlowId flow;
+    std::string request;
+    std::string reason;  // for the CANCEL
+    TimerRoles timers;
+    bool flow_gone = false;  // before it was used
+  };
+  struct Received {
+    const Message& message;
+    const FlowId& flow;
+  };
+
+  std::uint64_t start(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
+  void run(std::uint64_t id, const Actions& actions, const Received* received);
+  void fired(Timer timer, std::uint64_t id);
+  void end(std::uint64_t id);
+  void send_ack(const Client& client, const Message& response);
+  void send_cancel(const Client& client);
+
+  TransactionContext& context_;
+  TransactionTable<Client> table_;
+  TimerSinks sinks_;
+  std::string key_;
+  Message request_;  // of a transaction, parsed again for its ACK or CANCEL
+};
+
+}  // namespace jackfield::sip::stack
