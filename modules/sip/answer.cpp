@@ -1,4 +1,4 @@
-#include "exchange.h"
+#include "answer.h"
 
 #include <jackfield/messages/parameters.h>
 

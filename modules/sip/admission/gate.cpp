@@ -1,0 +1,270 @@
+#include "admission/gate.h"
+
+#include <jackfield/messages/user.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <utility>
+
+#include "admission/whose_number.h"
+#include "call/reasons.h"
+#include "answer.h"
+#include "sip/uri.h"
+
+namespace jackfield::sip::admission {
+
+namespace {
+
+namespace param = messages::param;
+using stack::IncomingRequest;
+
+constexpr std::string_view kOnFailure = "authfail_";  // what such a parameter of the answer is called once the credentials proved wrong
+constexpr std::string_view kCheckTo = "check_to", kCheckFrom = "check_from";
+
+digest::Mac::Key random_key(Random& random) {
+  digest::Mac::Key key;
+  random.fill(key);
+  return key;
+}
+
+/// The same for a retransmission, another for any other request (D1).
+std::uint64_t fingerprint(const Message& request) {
+  const std::hash<std::string_view> hash;
+  const std::uint64_t branch = request.top_via() ? hash(request.top_via()->branch) : 0;
+  return branch ^ (hash(request.call_id()) * 31 + request.cseq()->number);
+}
+
+/// The credentials for our realm, of whichever header has them; an error when one does not parse.
+tl::expected<std::optional<AuthHeader>, Error> credentials_for(const Message& request, std::string_view realm) {
+  for (const auto& line : request.headers()) {
+    if (line.id != HeaderId::authorization && line.id != HeaderId::proxy_authorization) continue;
+    auto parsed = parse_auth(line.value);
+    if (!parsed) return tl::unexpected(parsed.error());
+    if (parsed->realm == realm) return std::optional(*parsed);
+  }
+  return std::nullopt;
+}
+
+/// The code an answer asks for: `code`, else what `error` stands for.
+std::optional<int> asked_code(const jackfield::Message& message) {
+  if (const auto code = message.number(param::kCode); code >= 400 && code <= 699) return static_cast<int>(code);
+  if (const auto error = message.get(param::kError); !error.empty()) return call::code_of(error).value_or(403);
+  return std::nullopt;
+}
+
+bool begins_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+}  // namespace
+
+Gate::Gate(Core& core)
+    : core_(core),
+      digest_(random_key(core.engine.random())),
+      challenged_(core.engine.metrics().counter("jackfield_sip_challenges_total", "Requests answered with a challenge.")),
+      refused_(core.engine.metrics().counter("jackfield_sip_refusals_total", "Requests refused before anything was done for them.")),
+      wrong_(core.engine.metrics().counter("jackfield_sip_wrong_credentials_total", "Requests with wrong credentials.")) {}
+
+std::chrono::seconds Gate::now() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(core_.engine.clock().now().time_since_epoch());
+}
+
+void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done) {
+  const auto& access = core_.listener(request.flow).access;
+  const auto& source = request.flow.remote;
+  // D2 (1), the source belongs to a connection, goes here once there are connections.
+  if (access.is_denied(source)) return refuse(request, {}, 403, {}, "source is in deny=");
+  // A registration is somebody's: being trusted names nobody.
+  if (purpose != Purpose::registration && access.is_trusted(source)) return done({.kind = Sender::Kind::trusted}, request, {});
+  if (purpose == Purpose::registration && !core_.settings->registrar.auth_required)
+    return done({.kind = Sender::Kind::user, .username = unescape(request.message.to()->uri.user)}, request, {});
+
+  const auto credentials = credentials_for(request.message, core_.settings->realm);
+  if (!credentials) return refuse(request, {}, 400, credentials.error().reason, "credentials do not parse");
+  const AuthHeader* given = *credentials ? &**credentials : nullptr;
+  if (given && !digest_.is_fresh(given->nonce, source, now(), core_.settings->nonce_lifetime))
+    return challenge(request, {}, Stale::yes);
+
+  auto question = ask(request, purpose, given);
+  auto verdict = core_.engine.bus().dispatch(question->message);
+  if (verdict.immediate()) return decide(request, {}, *question, verdict.handled(), done);
+  const auto transaction = core_.transactions.begin(request);
+  waiting_.insert(transaction.value);
+  core_.engine.spawn("sip.auth", finish(this, alive_, transaction, std::move(question), std::move(verdict), std::move(done)));
+}
+
+Task<> Gate::finish(Gate* gate, std::weak_ptr<void> alive, Transaction transaction, std::unique_ptr<Question> question,
+                    Verdict verdict, Done done) {
+  const bool handled = co_await settle(std::move(verdict));
+  if (alive.expired() || gate->waiting_.erase(transaction.value) == 0) co_return;
+  const auto* message = gate->core_.transactions.request_of(transaction);
+  if (!message) co_return;
+  const IncomingRequest request{*message, gate->core_.transactions.flow_of(transaction)};
+  gate->decide(request, transaction, *question, handled, done);
+}
+
+bool Gate::cancelled(Transaction invite) {
+  if (waiting_.erase(invite.value) == 0) return false;
+  if (const auto* message = core_.transactions.request_of(invite))
+    answer(core_, {*message, core_.transactions.flow_of(invite)}, invite, 487);
+  return true;
+}
+
+std::unique_ptr<Gate::Question> Gate::ask(const IncomingRequest& request, Purpose purpose, const AuthHeader* credentials) const {
+  auto question = std::make_unique<Question>(
+      Question{jackfield::Message(messages::kUserAuth.name, core_.engine.clock().wall()), 0, purpose, credentials != nullptr});
+  auto& m = question->message;
+  const auto& sip = request.message;
+  m.set(param::kProtocol, "sip");
+  if (credentials) {
+    m.set(param::kUsername, credentials->username);
+    m.set(param::kRealm, credentials->realm);
+    m.set(param::kNonce, credentials->nonce);
+    m.set(param::kResponse, credentials->response);
+    m.set(param::kUri, credentials->uri);
+  }
+  m.set(param::kMethod, sip.method_text());
+  set_source(m, core_, request.flow);
+  m.set_flag(param::kNewcall, purpose == Purpose::call);
+  m.set(param::kDomain, sip.to()->uri.host);
+  if (const auto device = sip.value(HeaderId::user_agent); !device.empty()) m.set(param::kDevice, device);
+  if (purpose != Purpose::registration) {
+    m.set(param::kCaller, unescape(sip.from()->uri.user));
+    if (sip.request_uri()) m.set(param::kCalled, unescape(sip.request_uri()->user));
+  }
+  m.set(param::kSipUri, sip.request_uri_text());
+  m.set(param::kSipFrom, sip.from()->uri.text);
+  m.set(param::kSipTo, sip.to()->uri.text);
+  m.set(param::kSipCallid, sip.call_id());
+  question->given = m.parameters().size();
+  return question;
+}
+
+void Gate::decide(const IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done) {
+  if (!question.with_credentials) return decide_stranger(request, transaction, question, handled, done);
+  const auto credentials = credentials_for(request.message, core_.settings->realm);  // parsed anew: the request may have moved meanwhile
+  if (!credentials || !*credentials) return challenge(request, transaction, Stale::no);
+  decide_user(request, transaction, question, handled, **credentials, done);
+}
+
+void Gate::decide_stranger(const IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done) {
+  const auto& message = question.message;
+  if (handled && message.retvalue().empty()) return pass(request, transaction, question, false, done);
+  const auto code = asked_code(message);
+  if (message.retvalue() == "-" || code) return refuse(request, transaction, code.value_or(403), {}, "user.auth refused the source");
+  if (question.purpose != Purpose::registration && !core_.settings->auth_calls)
+    return done({.kind = Sender::Kind::anonymous}, request, transaction);
+  explain_refusal(request, question.purpose);
+  challenge(request, transaction, Stale::no);
+}
+
+void Gate::decide_user(const IncomingRequest& request, Transaction transaction, Question& question, bool handled,
+                       const AuthHeader& credentials, const Done& done) {
+  const auto& message = question.message;
+  const auto code = asked_code(message);
+  if (message.retvalue() == "-" || (!handled && code)) return refuse(request, transaction, code.value_or(403), {}, "user.auth refused the user");
+  if (!handled) return wrong(request, transaction, question);
+
+  stack::DigestSecret secret{.password = message.retvalue()};
+  if (message.get(param::kHa1Realm, core_.settings->realm) == core_.settings->realm) {
+    secret.ha1_md5 = message.get(param::kHa1Md5);
+    secret.ha1_sha256 = message.get(param::kHa1Sha256);
+  }
+  const bool has_secret = !secret.password.empty() || message.has(param::kHa1Md5) || message.has(param::kHa1Sha256);
+  if (!has_secret) return pass(request, transaction, question, false, done);
+
+  const auto algorithm = digest::algorithm_from(credentials.algorithm);
+  const auto& offered = core_.listener(request.flow).access.digest;
+  if (!algorithm || std::find(offered.begin(), offered.end(), *algorithm) == offered.end())
+    return challenge(request, transaction, Stale::no, &secret);
+  switch (digest_.verify(credentials, request.message.method_text(), secret)) {
+    case digest::Verdict::mismatch: return wrong(request, transaction, question);
+    case digest::Verdict::unusable: return challenge(request, transaction, Stale::no, &secret);
+    case digest::Verdict::match: break;
+  }
+  if (!digest_.note_use(credentials, fingerprint(request.message))) return challenge(request, transaction, Stale::yes);
+  sources_.note_user(request.flow.remote);
+  pass(request, transaction, question, true, done);
+}
+
+void Gate::pass(const IncomingRequest& request, Transaction transaction, Question& question, bool proved, const Done& done) {
+  const auto& message = question.message;
+  Sender sender;
+  sender.username = message.get(param::kUsername);
+  if (sender.username.empty() && question.purpose == Purpose::registration) sender.username = unescape(request.message.to()->uri.user);
+  sender.kind = sender.username.empty() ? Sender::Kind::trusted : Sender::Kind::user;
+  const auto parameters = message.parameters();
+  for (const auto& [name, value] : parameters.subspan(std::min(question.given, parameters.size()))) {
+    const bool ours = name == param::kHandlers.name || name == param::kUsername.name || begins_with(name, kOnFailure) ||
+                      name == param::kHa1Md5.name || name == param::kHa1Sha256.name || name == param::kHa1Realm.name;
+    if (!ours) sender.parameters.emplace_back(name, value);
+  }
+  // A rule that named the user vouches for the caller's number too; credentials vouch for the user only.
+  if ((proved || question.with_credentials || question.purpose == Purpose::registration) &&
+      !has_own_number(request, question.purpose, sender))
+    return refuse(request, transaction, 403, {}, question.purpose == Purpose::registration ? "To is not one of the user's numbers" : "From is not one of the user's numbers");
+  done(sender, request, transaction);
+}
+
+bool Gate::has_own_number(const IncomingRequest& request, Purpose purpose, const Sender& sender) const {
+  if (purpose == Purpose::registration)
+    return !check_wanted(sender, kCheckTo, core_.settings->check_to) || is_own_number(sender, unescape(request.message.to()->uri.user));
+  const auto& from = *request.message.from();
+  return is_anonymous(from) || !check_wanted(sender, kCheckFrom, core_.settings->check_from) ||
+         is_own_number(sender, unescape(from.uri.user));
+}
+
+void Gate::wrong(const IncomingRequest& request, Transaction transaction, Question& question) {
+  wrong_.add();
+  // The nonce was ours and that source's (checked before asking), so the source is proved (D7).
+  jackfield::Message fail(messages::kUserAuthfail.name, core_.engine.clock().wall());
+  const auto parameters = question.message.parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto& [name, value] = parameters[i];
+    if (begins_with(name, kOnFailure)) fail.set(name.substr(kOnFailure.size()), value);
+    else if (i < question.given) fail.set(name, value);
+  }
+  const auto code = asked_code(fail);
+  core_.log.info("event=wrong-credentials method={} user={} address={} callid={}", request.message.method_text(),
+                 log_value(fail.get(param::kUsername)), request.flow.remote.text(), log_value(request.message.call_id()));
+  core_.engine.bus().enqueue(std::move(fail));
+  if (code && *code != 401) return refuse(request, transaction, *code, {}, "wrong credentials");
+  challenge(request, transaction, Stale::no);
+}
+
+void Gate::refuse(const IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why) {
+  if (code == 401) return challenge(request, transaction, Stale::no);
+  refused_.add();
+  core_.log.info("event=refused method={} code={} reason=\"{}\" address={} from={} to={} callid={}", request.message.method_text(), code, why,
+                 request.flow.remote.text(), log_value(request.message.from()->uri.text), log_value(request.message.to()->uri.text),
+                 log_value(request.message.call_id()));
+  answer(core_, request, transaction, code, phrase);
+}
+
+void Gate::challenge(const Message& request, const stack::FlowId& flow, Transaction transaction) {
+  challenge(IncomingRequest{request, flow}, transaction, Stale::no);
+}
+
+void Gate::challenge(const IncomingRequest& request, Transaction transaction, Stale stale, const stack::DigestSecret* known) {
+  challenged_.add();
+  const auto nonce = digest_.make_nonce(request.flow.remote, now());
+  const auto& offered = core_.listener(request.flow).access.digest;
+  const bool any_serves = known && std::any_of(offered.begin(), offered.end(), [&](auto algorithm) { return known->serves(algorithm); });
+  answer(core_, request, transaction, 401, {}, [&](Writer& writer) {
+    std::string value;
+    for (const auto algorithm : offered) {
+      // A user of whom only some HA1s are stored is asked for what can be verified.
+      if (any_serves && !known->serves(algorithm)) continue;
+      value.clear();
+      stack::DigestAuth::append_challenge(value, core_.settings->realm, nonce, algorithm, stale == Stale::yes);
+      writer.header(HeaderId::www_authenticate, value);
+    }
+  });
+}
+
+void Gate::explain_refusal(const IncomingRequest& request, Purpose purpose) {
+  if (purpose == Purpose::registration || !sources_.first_refusal(request.flow.remote)) return;
+  core_.log.info("event=refused method={} code=401 address={} from={} hint=\"to accept calls from there without credentials: trusted={} in [general] of sip.conf\"",
+                 request.message.method_text(), request.flow.remote.text(), log_value(request.message.from()->uri.text), request.flow.remote.host());
+}
+
+}  // namespace jackfield::sip::admission

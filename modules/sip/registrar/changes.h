@@ -1,0 +1,54 @@
+// What a REGISTER asks of a user's bindings, RFC 3261 §10.3 steps 6 and 7: all of it, or a refusal and nothing. Pure: reads the
+// table, changes nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "registrar/binding.h"
+#include "registrar/table.h"
+#include "settings.h"
+#include "sip/message.h"
+#include "stack/transactions.h"
+
+namespace jackfield::sip::registrar {
+
+/// One user.register or user.unregister, and what it does to the table once the store has agreed.
+struct Change {
+  enum class What : std::uint8_t {
+    put,         ///< `binding` is new or takes the place of the one with its key
+    remove,      ///< the one with `key` goes
+    remove_all,  ///< all of the user's go
+  } what;
+  Binding::Ptr binding;
+  std::string key;
+  std::string_view reason = {};  ///< of a removal nobody asked for: a constant
+};
+
+struct Refusal {
+  int code;
+  std::string phrase;           ///< empty: the standard one
+  std::uint32_t min_expires = 0;  ///< for 423
+  std::string_view require = {};  ///< for 421
+};
+
+struct Asked {
+  const stack::IncomingRequest& request;
+  std::string_view username;
+  unsigned max_contacts;    ///< 0: any number
+  bool foreign_contacts;    ///< the user's own switch, or a trusted edge with a Path (D5)
+  MonoTime now;
+  const RegistrarSettings& settings;
+  /// Whether host and port name this server.
+  std::function<bool(std::string_view host, std::uint16_t port)> is_ours;
+  std::function<bool(const stack::FlowId& flow)> is_alive;
+};
+
+/// The changes in the order in which the store is told of them; none for a REGISTER that only asks.
+tl::expected<std::vector<Change>, Refusal> plan_changes(const Asked& asked, const Table& table);
+
+}  // namespace jackfield::sip::registrar

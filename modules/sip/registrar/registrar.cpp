@@ -1,0 +1,320 @@
+#include "registrar/registrar.h"
+
+#include <jackfield/messages/user.h>
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "answer.h"
+#include "registrar/store_messages.h"
+#include "sip/uri.h"
+
+namespace jackfield::sip::registrar {
+
+namespace {
+
+namespace param = messages::param;
+using stack::IncomingRequest;
+
+const std::string* parameter(const Sender& sender, std::string_view name) {
+  for (const auto& [key, value] : sender.parameters)
+    if (key == name) return &value;
+  return nullptr;
+}
+
+void append_contact(std::string& out, const Binding& binding, MonoTime now) {
+  out.append(1, '<').append(binding.contact()).append(">;expires=").append(fmt::format_int(binding.remaining(now)).c_str());
+  const auto& facts = binding.facts();
+  if (facts.q != BindingFacts::kNoQ) out += fmt::format(";q={}.{:03}", facts.q / 1000, facts.q % 1000);
+  if (!binding.instance().empty()) out.append(";+sip.instance=\"").append(binding.instance()).append(1, '"');
+  if (facts.reg_id) out += fmt::format(";reg-id={}", facts.reg_id);
+}
+
+}  // namespace
+
+Registrar::Registrar(Core& core, Admission& admission)
+    : core_(core),
+      admission_(admission),
+      keepalive_(core, table_),
+      timers_(core.engine.timers().add_sink([this](std::uint64_t) { tick(); })),
+      registered_(core.engine.metrics().counter("jackfield_sip_registrations_total", "REGISTER requests that were carried out.")),
+      failed_(core.engine.metrics().counter("jackfield_sip_failed_registrations_total", "REGISTER requests that were refused after authentication.")),
+      bindings_gauge_(core.engine.metrics().gauge("jackfield_sip_bindings_count", "Bindings in the table.", {}, [this] { return static_cast<double>(table_.size()); })),
+      users_gauge_(core.engine.metrics().gauge("jackfield_sip_users_count", "Users with a binding.", {}, [this] { return static_cast<double>(table_.users()); })) {}
+
+Registrar::~Registrar() { core_.engine.timers().remove_sink(timers_); }
+
+void Registrar::request(const IncomingRequest& request) {
+  const auto& settings = *core_.settings;
+  if (!settings.registrar.enabled) return answer(core_, request, {}, 403, "This server registers nobody");
+  if (core_.engine.draining())
+    return answer(core_, request, {}, 503, {}, [](Writer& writer) { writer.header(HeaderId::retry_after, 10ul); });
+  if (!settings.is_our_domain(request.message.to()->uri.host)) return answer(core_, request, {}, 404);  // D12
+  admission_.admit(request, Admission::Purpose::registration,
+                   [this](const Sender& sender, const IncomingRequest& admitted_request, Transaction transaction) {
+                     admitted(sender, admitted_request, transaction);
+                   });
+}
+
+void Registrar::admitted(const Sender& sender, const IncomingRequest& request, Transaction transaction) {
+  if (!busy_.empty()) {
+    if (const auto line = busy_.find(sender.username); line != busy_.end()) {
+      if (line->second.size() >= kMaxWaiting)
+        return answer(core_, request, transaction, 500, "Too many registrations at once", [](Writer& writer) { writer.header(HeaderId::retry_after, 5ul); });
+      line->second.emplace_back(transaction ? transaction : core_.transactions.begin(request), sender);
+      return;
+    }
+  }
+  start(std::make_unique<Job>(Work(core_, table_, sender.username), sender, transaction), &request);
+}
+
+void Registrar::start(std::unique_ptr<Job> job, const IncomingRequest* request) {
+  while (auto* message = next(*job, request)) {
+    auto verdict = core_.engine.bus().dispatch(*message);
+    if (!verdict.immediate()) {
+      if (request && !job->transaction) job->transaction = core_.transactions.begin(*request);
+      busy_.try_emplace(job->work.username());
+      core_.engine.spawn("sip.registrar", carry_on(this, alive_, std::move(job), std::move(verdict)));
+      return;
+    }
+    answered(*job, verdict.handled());
+  }
+  finish(*job, request);
+}
+
+Task<> Registrar::carry_on(Registrar* registrar, std::weak_ptr<void> alive, std::unique_ptr<Job> job, Verdict first) {
+  std::optional<Verdict> verdict(std::move(first));
+  std::optional<IncomingRequest> request;
+  for (;;) {
+    const bool handled = co_await settle(std::move(*verdict));
+    if (alive.expired()) co_return;
+    registrar->answered(*job, handled);
+    auto& transactions = registrar->core_.transactions;
+    request.reset();
+    if (const auto* message = transactions.request_of(job->transaction)) request.emplace(IncomingRequest{*message, transactions.flow_of(job->transaction)});
+    auto* next = registrar->next(*job, request ? &*request : nullptr);
+    if (!next) break;
+    verdict.emplace(registrar->core_.engine.bus().dispatch(*next));
+  }
+  registrar->finish(*job, request ? &*request : nullptr);
+  registrar->next_in_line(job->work.username());
+}
+
+void Registrar::next_in_line(const std::string& username) {
+  for (;;) {
+    const auto line = busy_.find(username);
+    if (line->second.empty()) {
+      busy_.erase(line);
+      return;
+    }
+    auto [transaction, sender] = std::move(line->second.front());
+    line->second.pop_front();
+    const auto* message = core_.transactions.request_of(transaction);
+    if (!message) continue;
+    // The line is kept for whoever comes meanwhile, and goes on when that one is done.
+    auto waiting = std::move(line->second);
+    busy_.erase(line);
+    const IncomingRequest request{*message, core_.transactions.flow_of(transaction)};
+    start(std::make_unique<Job>(Work(core_, table_, username), std::move(sender), transaction), &request);
+    const auto again = busy_.find(username);
+    if (again != busy_.end()) {
+      again->second = std::move(waiting);
+      return;
+    }
+    if (waiting.empty()) return;
+    busy_.emplace(username, std::move(waiting));
+  }
+}
+
+bool Registrar::recall_wanted(const std::string& username) const {
+  return !table_.has_user(username) && core_.engine.bus().has_handlers(messages::kUserBindings.name);
+}
+
+jackfield::Message* Registrar::next(Job& job, const IncomingRequest* request) {
+  if (job.stage == Job::Stage::begin) {
+    job.stage = Job::Stage::recall;
+    if (recall_wanted(job.work.username())) {
+      job.recall.emplace(messages::kUserBindings.name, core_.engine.clock().wall());
+      job.recall->set(param::kUsername, job.work.username());
+      return &*job.recall;
+    }
+  }
+  if (job.stage == Job::Stage::recall) {
+    job.stage = Job::Stage::changes;
+    if (!request) job.refusal = Refusal{.code = 500};
+    else plan(job, *request);
+  }
+  return job.refusal ? nullptr : job.work.next(request ? &request->message : nullptr, job.sender);
+}
+
+void Registrar::answered(Job& job, bool handled) {
+  if (job.stage == Job::Stage::changes) return job.work.answered(handled);
+  if (const auto* stored = job.recall->payload<messages::StoredBindings>()) restore_all(*stored);
+}
+
+void Registrar::plan(Job& job, const IncomingRequest& request) {
+  const auto& settings = *core_.settings;
+  const auto* own_limit = parameter(job.sender, param::kMaxContacts.name);
+  const auto* own_foreign = parameter(job.sender, param::kForeignContacts.name);
+  const bool from_edge = request.message.has(HeaderId::path) && core_.listener(request.flow).access.is_trusted(request.flow.remote);
+  const Asked asked{.request = request,
+                    .username = job.work.username(),
+                    .max_contacts = own_limit ? static_cast<unsigned>(parse_integer(*own_limit).value_or(settings.registrar.max_contacts))
+                                              : settings.registrar.max_contacts,
+                    .foreign_contacts = from_edge || (own_foreign && parse_boolean(*own_foreign).value_or(false)),
+                    .now = core_.engine.clock().now(),
+                    .settings = settings.registrar,
+                    .is_ours = [this](std::string_view host, std::uint16_t port) { return core_.transport.is_ours(host, port); },
+                    .is_alive = [this](const stack::FlowId& flow) { return core_.transport.alive(flow); }};
+  auto changes = plan_changes(asked, table_);
+  if (changes) job.work.begin(std::move(*changes));
+  else job.refusal = std::move(changes.error());
+}
+
+void Registrar::finish(Job& job, const IncomingRequest* request) {
+  const auto& refusal = job.refusal ? job.refusal : job.work.refusal();
+  if (refusal) {
+    failed_.add();
+    core_.log.info("event=registration-refused user={} code={} address={}", log_value(job.work.username()), refusal->code,
+                   request ? request->flow.remote.text() : "-");
+    if (request) answer_refusal(*request, job.transaction, *refusal);
+    return;
+  }
+  enter(job.work.apply());
+  if (!request) return;
+  registered_.add();
+  core_.log.debug("event=registered user={} address={} callid={}", log_value(job.work.username()), request->flow.remote.text(),
+                  log_value(request->message.call_id()));
+  answer_bindings(*request, job.transaction, job);
+}
+
+void Registrar::enter(Work::Effects effects) {
+  // Hold before release: a connection that a refreshed binding stays on is never without one.
+  for (const auto id : effects.entered) {
+    const auto& flow = table_.find(id)->facts().flow;
+    if (!flow || !stack::is_reliable(flow.kind)) continue;
+    if (core_.transport.alive(flow)) core_.transport.hold(flow);
+    else flow_closed(flow);  // it closed while the store was at work
+  }
+  for (const auto& binding : effects.gone) release(*binding);
+  if (table_.size() > 0) watch_clock();
+}
+
+void Registrar::release(const Binding& binding) {
+  const auto& flow = binding.facts().flow;
+  if (flow && stack::is_reliable(flow.kind)) core_.transport.release(flow);
+}
+
+void Registrar::answer_bindings(const IncomingRequest& request, Transaction transaction, const Job& job) {
+  const auto now = core_.engine.clock().now();
+  const auto headers = [&](Writer& writer) {
+    std::string contact;
+    table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
+      if (binding.expired(now)) return;
+      contact.clear();
+      append_contact(contact, binding, now);
+      writer.header(HeaderId::contact, contact);
+    });
+    writer.copy_all(request.message, HeaderId::path);
+    for (const auto& [name, value] : job.work.reply_headers()) writer.header(name, value);
+  };
+  answer(core_, request, transaction, 200, {}, headers, Keep::yes);
+}
+
+void Registrar::answer_refusal(const IncomingRequest& request, Transaction transaction, const Refusal& refusal) {
+  answer(core_, request, transaction, refusal.code, refusal.phrase, [&](Writer& writer) {
+    if (refusal.min_expires) writer.header(HeaderId::min_expires, static_cast<unsigned long>(refusal.min_expires));
+    if (!refusal.require.empty()) writer.header(HeaderId::require, refusal.require);
+  });
+}
+
+void Registrar::flow_closed(const stack::FlowId& flow) {
+  if (!stack::is_reliable(flow.kind)) return;
+  const auto ids = table_.on_connection(flow.connection);
+  if (ids.empty()) return;
+  for (const auto id : ids) table_.take(id);
+  jackfield::Message message(messages::kUserUnregister.name, core_.engine.clock().wall());
+  message.set(param::kConnectionId, connection_id(core_, flow));
+  core_.engine.bus().enqueue(std::move(message));
+  core_.log.info("event=connection-lost bindings={} address={}", ids.size(), flow.remote.text());
+}
+
+std::optional<BindingTarget> Registrar::find(std::string_view data) const {
+  const auto* binding = table_.find_data(data);
+  if (!binding || binding->expired(core_.engine.clock().now())) return std::nullopt;
+  const auto& flow = binding->facts().flow;
+  if (!flow || !core_.transport.alive(flow)) return std::nullopt;
+  BindingTarget target{.flow = flow, .request_uri = std::string(binding->contact()), .route = {}};
+  std::vector<std::string_view> path;
+  split_list(binding->path(), path);
+  target.route.assign(path.begin(), path.end());
+  return target;
+}
+
+std::size_t Registrar::restore_all(const messages::StoredBindings& stored) {
+  std::size_t restored = 0;
+  for (const auto& each : stored.bindings) {
+    auto binding = restore(core_, each);
+    // What phones said since is newer than what the store remembers.
+    if (!binding || table_.find(binding->username(), binding->key())) continue;
+    table_.put(std::move(binding));
+    ++restored;
+  }
+  if (restored) watch_clock();
+  return restored;
+}
+
+void Registrar::recall_all() {
+  auto message = std::make_shared<jackfield::Message>(messages::kUserBindings.name, core_.engine.clock().wall());
+  message->set_broadcast(true);
+  const auto take = [this](const jackfield::Message& answer) {
+    const auto* stored = answer.payload<messages::StoredBindings>();
+    if (!stored) return;
+    const auto restored = restore_all(*stored);
+    core_.log.info("event=bindings-restored count={} of={}", restored, stored->bindings.size());
+  };
+  auto verdict = core_.engine.bus().dispatch(*message);
+  if (verdict.immediate()) return take(*message);
+  core_.engine.spawn("sip.recall", wait_for_recall(alive_, message, std::move(verdict), take));
+}
+
+Task<> Registrar::wait_for_recall(std::weak_ptr<void> alive, std::shared_ptr<jackfield::Message> message, Verdict verdict,
+                                  std::function<void(const jackfield::Message&)> take) {
+  co_await settle(std::move(verdict));
+  if (!alive.expired()) take(*message);
+}
+
+void Registrar::watch_clock() {
+  if (ticking_) return;
+  ticking_ = true;
+  const auto now = core_.engine.clock().now();
+  const auto next = std::chrono::floor<std::chrono::seconds>(now) + std::chrono::seconds(1);
+  core_.engine.timers().start(timers_, 0, next - now, TimerKind::coarse);
+}
+
+void Registrar::tick() {
+  ticking_ = false;
+  expire();
+  keepalive_.tick(std::chrono::floor<std::chrono::seconds>(core_.engine.clock().now().time_since_epoch()).count());
+  if (table_.size() > 0) watch_clock();
+}
+
+void Registrar::expire() {
+  for (const auto id : table_.due(core_.engine.clock().now())) {
+    const auto* binding = table_.find(id);
+    if (!binding) continue;
+    std::string username(binding->username());
+    if (busy_.contains(username)) continue;  // met again at the next second, after whoever is being served
+    auto job = std::make_unique<Job>(Work(core_, table_, std::move(username)), Sender{}, Transaction{});
+    job->stage = Job::Stage::changes;
+    std::vector<Change> changes;
+    changes.push_back({Change::What::remove, nullptr, std::string(binding->key()), "expired"});
+    job->work.begin(std::move(changes));
+    core_.log.debug("event=expired user={} contact={}", log_value(job->work.username()), log_value(binding->contact()));
+    start(std::move(job), nullptr);
+  }
+}
+
+}  // namespace jackfield::sip::registrar

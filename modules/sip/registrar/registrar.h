@@ -1,0 +1,92 @@
+// REGISTER (RFC 3261 §10.3) between phones, stores and the table of bindings: who may, what is asked, what the stores agree to, and
+// only then the answer. Work on one user is done one after another, also while a store waits. Engine thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <jackfield/messages/stored_bindings.h>
+
+#include "core.h"
+#include "registrar/keepalive.h"
+#include "registrar/table.h"
+#include "registrar/work.h"
+
+namespace jackfield::sip::registrar {
+
+class Registrar final : public BindingTable {
+ public:
+  Registrar(Core& core, Admission& admission);
+  ~Registrar() override;
+
+  void request(const stack::IncomingRequest& request);
+  /// Responses to our OPTIONS; true when it was one.
+  bool response(stack::ClientTransactionId transaction) { return keepalive_.answered(transaction); }
+  bool client_failed(stack::ClientTransactionId transaction) { return keepalive_.failed(transaction); }
+  /// Bindings on a connection end with it.
+  void flow_closed(const stack::FlowId& flow);
+  /// Asks all stores for what they keep: after the start.
+  void recall_all();
+
+  std::optional<BindingTarget> find(std::string_view data) const override;
+  const Table& table() const { return table_; }
+
+ private:
+  using Transaction = stack::ServerTransactionId;
+  static constexpr std::size_t kMaxWaiting = 16;  // REGISTERs of one user that wait for a store; more are told to come back
+
+  /// One REGISTER, or the end of one binding (no transaction).
+  struct Job {
+    Work work;
+    Sender sender;
+    Transaction transaction;
+    enum class Stage : std::uint8_t { begin, recall, changes } stage = Stage::begin;
+    std::optional<jackfield::Message> recall = {};  ///< user.bindings, where the user is not in the table
+    std::optional<Refusal> refusal = {};            ///< by the plan; the stores' is the work's
+
+    Job(Work work_, Sender sender_, Transaction transaction_)
+        : work(std::move(work_)), sender(std::move(sender_)), transaction(transaction_) {}
+  };
+
+  void admitted(const Sender& sender, const stack::IncomingRequest& request, Transaction transaction);
+  void start(std::unique_ptr<Job> job, const stack::IncomingRequest* request);
+  /// The next message to dispatch; null when the job is done.
+  jackfield::Message* next(Job& job, const stack::IncomingRequest* request);
+  void answered(Job& job, bool handled);
+  void plan(Job& job, const stack::IncomingRequest& request);
+  void finish(Job& job, const stack::IncomingRequest* request);
+  void next_in_line(const std::string& username);
+  static Task<> carry_on(Registrar* registrar, std::weak_ptr<void> alive, std::unique_ptr<Job> job, Verdict verdict);
+
+  void enter(Work::Effects effects);
+  void release(const Binding& binding);
+  void answer_bindings(const stack::IncomingRequest& request, Transaction transaction, const Job& job);
+  void answer_refusal(const stack::IncomingRequest& request, Transaction transaction, const Refusal& refusal);
+  static Task<> wait_for_recall(std::weak_ptr<void> alive, std::shared_ptr<jackfield::Message> message, Verdict verdict,
+                                std::function<void(const jackfield::Message&)> take);
+  std::size_t restore_all(const messages::StoredBindings& stored);
+  bool recall_wanted(const std::string& username) const;
+  void expire();
+  void tick();
+  void watch_clock();
+
+  Core& core_;
+  Admission& admission_;
+  Table table_;
+  Keepalive keepalive_;
+  std::unordered_map<std::string, std::deque<std::pair<Transaction, Sender>>> busy_;  ///< users a store is working on, and who waits
+  TimerSinkId timers_;
+  bool ticking_ = false;
+  Counter& registered_;
+  Counter& failed_;
+  std::shared_ptr<void> bindings_gauge_, users_gauge_;
+  std::shared_ptr<void> alive_ = std::make_shared<char>();
+};
+
+}  // namespace jackfield::sip::registrar

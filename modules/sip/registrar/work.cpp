@@ -1,0 +1,138 @@
+#include "registrar/work.h"
+
+#include <jackfield/messages/parameters.h>
+
+#include <algorithm>
+
+#include "call/reasons.h"
+#include "registrar/store_messages.h"
+
+namespace jackfield::sip::registrar {
+
+namespace {
+
+namespace param = messages::param;
+
+constexpr std::string_view kReplyHeader = "osip_";
+constexpr int kNobodyTookIt = 404;  // COMPAT §12
+
+int code_of(const jackfield::Message& answer) {
+  if (const auto code = answer.number(param::kCode); code >= 400 && code <= 699) return static_cast<int>(code);
+  for (const auto text : {answer.get(param::kError), answer.get(param::kReason)})
+    if (const auto code = call::code_of(text)) return *code;
+  return kNobodyTookIt;
+}
+
+}  // namespace
+
+jackfield::Message* Work::next(const Message* request, const Sender& sender) {
+  if (!undoing_ && next_ < changes_.size()) {
+    const auto& change = changes_[next_];
+    const Binding* old = table_.find(table_.find(username_, change.key));
+    switch (change.what) {
+      case Change::What::put:
+        if (!request) {
+          refusal_ = Refusal{.code = 500};
+          undoing_ = true;
+          break;
+        }
+        message_ = register_message(core_, *change.binding);
+        add_request(*message_, *request, sender);
+        return &*message_;
+      case Change::What::remove: message_ = unregister_message(core_, username_, change.key, old, change.reason); return &*message_;
+      case Change::What::remove_all: message_ = unregister_message(core_, username_, {}, nullptr, {}); return &*message_;
+    }
+  }
+  // Backwards over what the store has already agreed to: the table still holds what was before.
+  while (undoing_ && next_ > 0) {
+    const auto& change = changes_[next_ - 1];
+    if (const Binding* old = table_.find(table_.find(username_, change.key))) {
+      message_ = register_message(core_, *old);
+      return &*message_;
+    }
+    if (change.what == Change::What::put) {
+      message_ = unregister_message(core_, username_, change.key, change.binding.get(), "undone");
+      return &*message_;
+    }
+    --next_;
+  }
+  return nullptr;
+}
+
+void Work::answered(bool handled) {
+  if (undoing_) {
+    --next_;
+    return;
+  }
+  auto& change = changes_[next_];
+  if (change.what != Change::What::put) {
+    ++next_;  // that a store knew nothing of it is no failure (YT-2)
+    return;
+  }
+  if (!handled) {
+    refuse(*message_);
+    return;
+  }
+  read_answer(change, *message_);
+  ++next_;
+}
+
+void Work::refuse(const jackfield::Message& answer) {
+  refusal_ = Refusal{.code = code_of(answer)};
+  undoing_ = true;
+}
+
+void Work::read_answer(Change& change, const jackfield::Message& answer) {
+  const auto granted = answer.number(param::kExpires, -1);
+  const auto now = core_.engine.clock().now();
+  if (granted > 0 && static_cast<std::uint32_t>(granted) != change.binding->remaining(now))
+    change.binding->set_expires(now + std::chrono::seconds(granted));
+  // D8: a store that says nothing keeps one.
+  const auto keeps = answer.number(param::kMaxContacts, 1);
+  store_keeps_ = keeps > 0 ? static_cast<std::size_t>(keeps) : 0;
+  for (const auto& [name, value] : answer.parameters())
+    if (name.starts_with(kReplyHeader)) reply_headers_.emplace_back(name.substr(kReplyHeader.size()), value);
+}
+
+Work::Effects Work::apply() {
+  Effects effects;
+  const auto take = [&](BindingId id) {
+    if (auto binding = table_.take(id)) effects.gone.push_back(std::move(binding));
+  };
+  const auto ids_of_user = [&] {
+    std::vector<BindingId> ids;
+    table_.each_of(username_, [&](BindingId id, const Binding&) { ids.push_back(id); });
+    return ids;
+  };
+  for (auto& change : changes_) {
+    switch (change.what) {
+      case Change::What::remove: take(table_.find(username_, change.key)); break;
+      case Change::What::remove_all: for (const auto id : ids_of_user()) take(id); break;
+      case Change::What::put: {
+        auto entered = table_.put(std::move(change.binding));
+        if (entered.replaced) effects.gone.push_back(std::move(entered.replaced));
+        effects.entered.push_back(entered.id);
+        break;
+      }
+    }
+  }
+  if (effects.entered.empty() || store_keeps_.value_or(0) == 0) return effects;
+  // What the store has dropped for the newer ones leaves without a word.
+  auto ids = ids_of_user();
+  const auto newer = [&](BindingId a, BindingId b) {
+    const auto rank = [&](BindingId id) { return std::find(effects.entered.begin(), effects.entered.end(), id) - effects.entered.begin(); };
+    const bool a_new = rank(a) < std::ssize(effects.entered), b_new = rank(b) < std::ssize(effects.entered);
+    if (a_new != b_new) return a_new;
+    if (a_new) return rank(a) > rank(b);
+    return table_.find(a)->facts().refreshed > table_.find(b)->facts().refreshed;
+  };
+  if (ids.size() <= *store_keeps_) return effects;
+  std::stable_sort(ids.begin(), ids.end(), newer);
+  for (std::size_t i = *store_keeps_; i < ids.size(); ++i) {
+    take(ids[i]);
+    std::erase(effects.entered, ids[i]);
+  }
+  return effects;
+}
+
+}  // namespace jackfield::sip::registrar

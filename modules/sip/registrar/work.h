@@ -1,0 +1,62 @@
+// One REGISTER (or the end of a binding) on its way through the stores: which message comes next, what its answer means, and what is
+// undone when a store refuses half-way. The registrar dispatches; whether an answer comes at once or later makes no difference
+// here. Touches the table only when all is agreed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <jackfield/message.h>
+
+#include "core.h"
+#include "registrar/changes.h"
+#include "registrar/table.h"
+
+namespace jackfield::sip::registrar {
+
+class Work {
+ public:
+  Work(Core& core, Table& table, std::string username) : core_(core), table_(table), username_(std::move(username)) {}
+
+  const std::string& username() const { return username_; }
+
+  void begin(std::vector<Change> changes) { changes_ = std::move(changes); }
+  /// The next message to dispatch, null when there is none. `request` is null when it is gone or there never was one; a
+  /// registration cannot go on without it and is undone.
+  jackfield::Message* next(const Message* request, const Sender& sender);
+  /// What the stores said to the last one.
+  void answered(bool handled);
+  /// Why nothing was changed; once next() has given null.
+  const std::optional<Refusal>& refusal() const { return refusal_; }
+
+  /// Called for each binding that leaves the table or enters it.
+  struct Effects {
+    std::vector<Binding::Ptr> gone;
+    std::vector<BindingId> entered;
+  };
+  /// Enters what was agreed in the table (D8: a store that keeps one binding leaves one).
+  Effects apply();
+
+  /// `osip_X` of the answers: headers of ours.
+  const std::vector<std::pair<std::string, std::string>>& reply_headers() const { return reply_headers_; }
+
+ private:
+  void refuse(const jackfield::Message& answer);
+  void read_answer(Change& change, const jackfield::Message& answer);
+
+  Core& core_;
+  Table& table_;
+  std::string username_;
+  std::vector<Change> changes_;
+  std::size_t next_ = 0;
+  bool undoing_ = false;
+  std::optional<jackfield::Message> message_;
+  std::optional<Refusal> refusal_;
+  std::optional<std::size_t> store_keeps_;  // bindings of the user; 0: any number
+  std::vector<std::pair<std::string, std::string>> reply_headers_;
+};
+
+}  // namespace jackfield::sip::registrar
