@@ -1,4 +1,5 @@
 // Users in a file. Wires the answers of Regfile to the bus.
+#include "commands.h"
 #include "regfile.h"
 #include "settings.h"
 
@@ -92,4 +93,4 @@ std::unique_ptr<Module> make() { return std::make_unique<RegfileModule>(); }
 }  // namespace jackfield::regfile
 
 JACKFIELD_MODULE(.name = "regfile", .summary = "Users in a file", .requires_modules = {}, .keys = &jackfield::regfile::kKeys,
-                 .create = jackfield::regfile::make);
+                 .create = jackfield::regfile::make, .commands = jackfield::regfile::kCommands);

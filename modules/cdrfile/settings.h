@@ -1,0 +1,22 @@
+// cdrfile.conf: the key table and what it says.
+#pragma once
+
+#include "line_format.h"
+
+#include <jackfield/settings.h>
+
+#include <string>
+
+namespace jackfield::cdrfile {
+
+extern const KeyTable kKeys;
+
+struct FileSettings {
+  std::string path;  ///< `${…}` is not yet replaced; empty: nothing is written
+  unsigned mode = 0640;
+  bool combined = false;
+  LineFormat format;
+};
+FileSettings read_settings(const Settings& settings);
+
+}  // namespace jackfield::cdrfile

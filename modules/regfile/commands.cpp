@@ -1,0 +1,175 @@
+#include "commands.h"
+
+#include "atomic_file.h"
+#include "settings.h"
+#include "users_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <set>
+
+namespace jackfield::regfile {
+namespace {
+
+constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+constexpr std::string_view kUsage = "add NAME [--password-stdin] | passwd NAME [--password-stdin] | remove NAME | list";
+constexpr unsigned kNewFileMode = 0600;  // there are passwords in it
+
+/// 31 characters: no 0 o, 1 l i. 20 of them are 99 bits.
+constexpr std::string_view kAlphabet = "abcdefghjkmnpqrstuvwxyz23456789";
+constexpr std::size_t kPasswordLength = 20;
+
+class UserCommand {
+ public:
+  UserCommand(CommandContext& context, std::istream& input) : context_(context), input_(input) {}
+
+  int run() {
+    const auto arguments = context_.arguments;
+    if (arguments.empty()) return usage("what is to be done?");
+    const auto& what = arguments[0];
+    if (what == "list") return arguments.size() == 1 ? list() : usage("`list` takes nothing more");
+    const bool sets_password = what == "add" || what == "passwd";
+    if (!sets_password && what != "remove") return usage(fmt::format("`{}` is none of the commands", what));
+    if (arguments.size() < 2) return usage("a NAME is missing");
+    const bool from_stdin = arguments.size() == 3 && sets_password && arguments[2] == "--password-stdin";
+    if (arguments.size() > 2 && !from_stdin) return usage(fmt::format("`{}` is not understood", arguments[2]));
+    const auto& name = arguments[1];
+    if (what == "remove") return remove(name);
+    return what == "add" ? add(name, from_stdin) : passwd(name, from_stdin);
+  }
+
+ private:
+  int add(const std::string& name, bool from_stdin) {
+    if (const auto bad = bad_user_name(name)) return refuse(*bad);
+    if (const auto* section = context_.settings.section(name)) {
+      return refuse(fmt::format("user {} exists already ({}); a new password is set by `jackfield user passwd {}`", name, place(*section), name));
+    }
+    const auto path = context_.config_dir / "regfile.conf";
+    auto text = std::filesystem::exists(path) ? read_file(path) : tl::expected<std::string, std::string>(std::string());
+    if (!text) return refuse(text.error());
+    const auto password = choose(from_stdin);
+    if (!password) return kRefused;
+    if (const auto written = replace_file(path, with_user(*text, name, *password), kNewFileMode); !written) return refuse(written.error());
+    return tell(fmt::format("User {} is now in {}", name, path.string()), *password, from_stdin);
+  }
+
+  int passwd(const std::string& name, bool from_stdin) {
+    const auto* section = name == kGeneral ? nullptr : context_.settings.section(name);
+    if (!section) return unknown(name);
+    // The file that says the password now; an included one perhaps.
+    std::filesystem::path path = section->where.file;
+    for (const auto* key : {&user_key::kPasswordSha256, &user_key::kPasswordMd5, &user_key::kPassword}) {
+      if (const auto* entry = section->find(*key)) path = entry->where.file;
+    }
+    const auto text = read_file(path);
+    if (!text) return refuse(text.error());
+    const auto password = choose(from_stdin);
+    if (!password) return kRefused;
+    const auto changed = with_password(*text, name, *password);
+    if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, path.string()));
+    if (const auto written = replace_file(path, *changed, kNewFileMode); !written) return refuse(written.error());
+    return tell(fmt::format("User {} has a new password in {}", name, path.string()), *password, from_stdin);
+  }
+
+  int remove(const std::string& name) {
+    const auto* section = name == kGeneral ? nullptr : context_.settings.section(name);
+    if (!section) return unknown(name);
+    std::set<std::string> files{section->where.file};
+    for (const auto& entry : section->entries) files.insert(entry.where.file);
+    bool changed = false;
+    for (const auto& file : files) {
+      const auto text = read_file(file);
+      if (!text) return refuse(text.error());
+      const auto without = without_user(*text, name);
+      if (!without) continue;
+      if (const auto written = replace_file(file, *without, kNewFileMode); !written) return refuse(written.error());
+      context_.out << fmt::format("User {} is no longer in {}\n", name, file);
+      changed = true;
+    }
+    if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, section->where.file));
+    return done();
+  }
+
+  int list() {
+    for (const auto& section : context_.settings.sections()) {
+      if (section.name == kGeneral) continue;
+      const auto* password = section.find(user_key::kPassword);
+      const bool hashed = section.find(user_key::kPasswordMd5) || section.find(user_key::kPasswordSha256);
+      std::string_view how = "no password here: another module must know it";
+      if (password && !password->value.empty()) how = "password";
+      else if (hashed) how = "hashed password";
+      else if (password) how = "empty password: refused unless allow_empty_password=yes";
+      context_.out << fmt::format("{}\t{}\n", section.name, how);
+    }
+    return kDone;
+  }
+
+  /// Nothing when it was refused; the reason has been said.
+  std::optional<std::string> choose(bool from_stdin) {
+    if (!from_stdin) return generate_password(context_.random);
+    std::string line;
+    std::getline(input_, line);
+    if (line.ends_with('\r')) line.pop_back();
+    if (const auto bad = bad_password(line)) {
+      refuse(fmt::format("{}; give one line on the standard input", *bad));
+      return std::nullopt;
+    }
+    return line;
+  }
+
+  int tell(std::string_view what, std::string_view password, bool from_stdin) {
+    context_.out << what << '\n';
+    if (!from_stdin) context_.out << "Password: " << password << "\nIt is shown only this once.\n";
+    return done();
+  }
+
+  int done() {
+    context_.reload = true;
+    return kDone;
+  }
+
+  int unknown(const std::string& name) {
+    return refuse(fmt::format("there is no user {} in {}; `jackfield user list` shows who is there", name, (context_.config_dir / "regfile.conf").string()));
+  }
+  int refuse(std::string_view why) {
+    context_.err << "jackfield user: " << why << '\n';
+    return kRefused;
+  }
+  int usage(std::string_view why) {
+    context_.err << "jackfield user: " << why << "\nusage: jackfield user " << kUsage << '\n';
+    return kWrongUsage;
+  }
+  static std::string place(const SettingsSection& section) { return fmt::format("{}:{}", section.where.file, section.where.line); }
+
+  CommandContext& context_;
+  std::istream& input_;
+};
+
+int run_user(CommandContext& context) { return user_command(context, std::cin); }
+
+}  // namespace
+
+const ModuleCommand kCommands[] = {
+    {.verb = "user", .usage = kUsage, .doc = "Adds, changes and removes users of regfile.conf; a generated password is printed once.", .run = run_user},
+};
+
+std::string generate_password(Random& random) {
+  std::string password;
+  // Bytes beyond the last whole round of the alphabet are thrown away, so that every character is as likely.
+  constexpr auto kLimit = 256 - 256 % kAlphabet.size();
+  std::array<std::uint8_t, 64> bytes;
+  while (password.size() < kPasswordLength) {
+    random.fill(bytes);
+    for (const auto byte : bytes) {
+      if (byte < kLimit && password.size() < kPasswordLength) password.push_back(kAlphabet[byte % kAlphabet.size()]);
+    }
+  }
+  return password;
+}
+
+int user_command(CommandContext& context, std::istream& input) { return UserCommand(context, input).run(); }
+
+}  // namespace jackfield::regfile

@@ -1,0 +1,19 @@
+// `jackfield user …`: edits regfile.conf while no server, or another process, runs. The server is asked to reload.
+#pragma once
+
+#include <jackfield/module.h>
+
+#include <istream>
+#include <string>
+
+namespace jackfield::regfile {
+
+extern const ModuleCommand kCommands[1];
+
+/// Exit code as ModuleCommand::run; `input` is where --password-stdin reads.
+int user_command(CommandContext& context, std::istream& input);
+
+/// At least 96 bits in an alphabet without look-alikes, easy to type into a phone.
+std::string generate_password(Random& random);
+
+}  // namespace jackfield::regfile
