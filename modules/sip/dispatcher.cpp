@@ -1,0 +1,99 @@
+#include "dispatcher.h"
+
+#include <algorithm>
+#include <string>
+
+#include "answer.h"
+
+namespace jackfield::sip {
+
+namespace {
+
+using stack::IncomingRequest;
+
+constexpr std::string_view kSupported[] = {"path"};  // RFC 3327
+constexpr std::string_view kAccept = "application/sdp";
+
+std::string allowed_methods() { return std::string(call::kAllow) + ", REGISTER"; }
+
+bool equal_without_case(std::string_view left, std::string_view right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+}
+
+bool is_supported(std::string_view extension) {
+  return std::any_of(std::begin(kSupported), std::end(kSupported), [&](std::string_view ours) { return equal_without_case(ours, extension); });
+}
+
+}  // namespace
+
+void Dispatcher::request(const IncomingRequest& request) {
+  const auto& message = request.message;
+  if (message.method() == Method::ack) {
+    calls_.request(request);
+    return;
+  }
+  if (!acceptable(request)) return;
+  if (message.to()->tag.empty()) return out_of_dialog(request);
+  if (!calls_.request(request)) answer(core_, request, {}, 481);
+}
+
+bool Dispatcher::acceptable(const IncomingRequest& request) {
+  const auto& message = request.message;
+  if (message.method() == Method::other) return answer(core_, request, {}, 501), false;  // §8.2.1
+  const auto& uri = message.request_uri();
+  if (!uri) return answer(core_, request, {}, 400, uri.error().reason), false;
+  const bool callable = uri->scheme == Uri::Scheme::tel && message.method() != Method::reg;
+  if (uri->scheme != Uri::Scheme::sip && uri->scheme != Uri::Scheme::sips && !callable) return answer(core_, request, {}, 416), false;  // §8.2.2.1
+  std::string unsupported;  // §8.2.2.3
+  for (const auto extension : message.has(HeaderId::require) ? message.list(HeaderId::require) : std::vector<std::string_view>{})
+    if (!is_supported(extension)) unsupported.append(unsupported.empty() ? "" : ", ").append(extension);
+  if (unsupported.empty()) return true;
+  answer(core_, request, {}, 420, {}, [&](Writer& writer) { writer.header(HeaderId::unsupported, unsupported); });
+  return false;
+}
+
+void Dispatcher::out_of_dialog(const IncomingRequest& request) {
+  switch (request.message.method()) {
+    case Method::reg: return registrar_.request(request);
+    case Method::options: return options(request);
+    case Method::invite:
+      calls_.request(request);
+      return;
+    case Method::bye:
+    case Method::info:
+    case Method::prack:
+    case Method::update: return answer(core_, request, {}, 481);  // they mean a dialog, and name none
+    default:
+      return answer(core_, request, {}, 405, {}, [](Writer& writer) { writer.header(HeaderId::allow, allowed_methods()); });
+  }
+}
+
+/// About the server itself, whoever it names: a B2BUA answers for everybody behind it (RFC 3261 §11.2).
+void Dispatcher::options(const IncomingRequest& request) {
+  if (!core_.settings->is_our_domain(request.message.request_uri()->host)) return answer(core_, request, {}, 404);
+  const int code = core_.engine.draining() ? 503 : 200;
+  answer(core_, request, {}, code, {}, [](Writer& writer) {
+    writer.header(HeaderId::allow, allowed_methods());
+    writer.header(HeaderId::accept, kAccept);
+    for (const auto extension : kSupported) writer.header(HeaderId::supported, extension);
+  });
+}
+
+void Dispatcher::cancelled(stack::ServerTransactionId invite, const Message& cancel) {
+  if (!gate_.cancelled(invite)) calls_.cancelled(invite, cancel);
+}
+
+void Dispatcher::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
+  if (!registrar_.response(transaction)) calls_.response(transaction, response, flow);
+}
+
+void Dispatcher::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
+  if (!registrar_.client_failed(transaction)) calls_.client_failed(transaction, failure);
+}
+
+void Dispatcher::flow_closed(const stack::FlowId& flow, std::string_view) {
+  registrar_.flow_closed(flow);
+  calls_.flow_closed(flow);
+}
+
+}  // namespace jackfield::sip

@@ -1,0 +1,104 @@
+// The SIP channel. Wires the stack, the parts that stand on it and the bus; start, reload and stop.
+#include "admission/gate.h"
+#include "call/calls.h"
+#include "dispatcher.h"
+#include "listeners.h"
+#include "registrar/registrar.h"
+#include "settings.h"
+#include "status.h"
+
+#include <jackfield/messages/engine.h>
+#include <jackfield/module.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace jackfield::sip {
+namespace {
+
+/// Everything that runs, in the order in which it is made.
+struct Running {
+  Running(Engine& engine, std::shared_ptr<const SipSettings> settings)
+      : transactions(engine, settings->transactions),
+        transport(stack::make_transport(engine, settings->transport, transactions)),
+        core{engine, engine.log("sip"), *transport, transactions, std::move(settings)} {
+    transactions.attach(*transport, dispatcher);
+  }
+  ~Running() { transactions.stop(); }
+
+  stack::Transactions transactions;
+  std::unique_ptr<stack::Transport> transport;
+  Core core;
+  admission::Gate gate{core};
+  registrar::Registrar registrar{core, gate};
+  call::Calls calls{core, gate, registrar};
+  Dispatcher dispatcher{core, gate, registrar, calls};
+  Bus::Subscription status;
+};
+
+struct SipPlan : Plan {
+  std::shared_ptr<const SipSettings> settings;
+  std::shared_ptr<Running> first;           ///< at the start; made here because its sockets may fail
+  std::optional<ListenerChange> listeners;
+  SourceLine where;
+};
+
+class SipModule final : public ModuleOf<SipPlan> {
+ public:
+  CheckResult check(const Settings& settings) const override {
+    CheckResult result;
+    auto plan = std::make_unique<SipPlan>();
+    plan->settings = read_settings(settings, result.problems);
+    plan->where = settings.where("general", "port");
+    const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
+    if (!refused) result.plan = std::move(plan);
+    return result;
+  }
+
+  tl::expected<void, Problem> prepare_plan(Engine& engine, SipPlan& plan) override {
+    if (!running_) plan.first = std::make_shared<Running>(engine, plan.settings);
+    auto& core = (running_ ? running_ : plan.first)->core;
+    auto change = ListenerChange::prepare(core.transport, core.listeners, plan.settings->listeners, core.log);
+    if (!change) return tl::unexpected(Problem{Problem::Severity::error, plan.where, std::move(change.error())});
+    plan.listeners.emplace(std::move(*change));
+    return {};
+  }
+
+  void apply_plan(Engine& engine, std::unique_ptr<SipPlan> plan) noexcept override {
+    const bool starting = !running_;
+    if (starting) running_ = std::move(plan->first);
+    running_->core.settings = std::move(plan->settings);
+    plan->listeners->commit(running_->core.listeners);
+    if (starting) start(engine);
+  }
+
+  Task<> drain() override {
+    if (running_) co_await running_->calls.drain();
+  }
+
+  void stop() override { running_.reset(); }
+
+ private:
+  void start(Engine& engine) {
+    running_->calls.start();
+    running_->status = engine.bus().install({.message = messages::kEngineStatus, .priority = 110, .track = "sip"}, [this](jackfield::Message& message) -> Verdict {
+      return add_status(message, running_->core, running_->registrar.table(), running_->calls);
+    });
+    for (const auto& [index, listener] : running_->transport->listeners())
+      running_->core.log.info("event=listening listener={} transport={} address={}", listener.name, stack::transport_name(listener.kind), listener.bind.text());
+    // In the first turn of the loop every store is started.
+    engine.post([running = std::weak_ptr<Running>(running_)] {
+      if (const auto held = running.lock()) held->registrar.recall_all();
+    });
+  }
+
+  std::shared_ptr<Running> running_;
+};
+
+std::unique_ptr<Module> make() { return std::make_unique<SipModule>(); }
+
+}  // namespace
+}  // namespace jackfield::sip
+
+JACKFIELD_MODULE(.name = "sip", .summary = "SIP: registrations and calls over UDP and TCP", .requires_modules = {}, .keys = &jackfield::sip::kSipKeys,
+                 .create = jackfield::sip::make);
