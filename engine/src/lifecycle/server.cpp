@@ -60,7 +60,8 @@ Server::Server(Parts parts)
       log_(core_.log("engine")),
       started_(core_.clock().now()),
       pendings_(core_.timers()),
-      modules_(core_) {
+      modules_(core_),
+      problems_(std::move(parts.problems)) {
   core_.set_module_loaded([this](std::string_view name) { return modules_.started(name); });
   apply_log_levels();
   handlers_ = install_engine_handlers(*this);
@@ -101,12 +102,10 @@ bool Server::run() {
 }
 
 Task<> Server::live() {
-  Problems problems;
-  auto modules = configuration_->descriptors(problems);
-  auto report = settings::has_errors(problems) ? Modules::Report{} : modules_.start(modules, reader());
-  problems.insert(problems.end(), report.problems.begin(), report.problems.end());
-  log_problems(problems);
-  problems_ = std::move(problems);
+  auto modules = configuration_->descriptors(problems_);
+  auto report = settings::has_errors(problems_) ? Modules::Report{} : modules_.start(modules, reader());
+  problems_.insert(problems_.end(), report.problems.begin(), report.problems.end());
+  log_problems(problems_);
   if (!report.done) {
     log_.error("event=start_refused problems={}", problems_.size());
     failed_ = true;

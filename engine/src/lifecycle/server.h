@@ -30,6 +30,7 @@ class Server {
     /// systemd's words (`READY=1`, …); also how a daemon's parent learns that the start worked.
     std::function<void(std::string_view state)> notify = [](std::string_view) {};
     bool handle_signals = true;
+    Problems problems = {};  ///< warnings of reading the configuration, to be logged
   };
   /// Throws std::runtime_error when the state directory or the control socket cannot be had.
   explicit Server(Parts parts);

@@ -1,0 +1,32 @@
+# Files that are made from the key tables and the message declarations, and kept in the tree for people to read. The target
+# `generate` writes them; tests named `fresh/…` fail when one is stale.
+set(generated_modules "")
+file(GLOB module_files RELATIVE ${PROJECT_SOURCE_DIR}/modules CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/modules/*/module.cpp)
+foreach(file ${module_files})
+  get_filename_component(module ${file} DIRECTORY)
+  list(APPEND generated_modules ${module})
+endforeach()
+
+set(write ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:jackfield> -DMODULES=${CMAKE_BINARY_DIR}/lib/jackfield/modules)
+set(script ${PROJECT_SOURCE_DIR}/cmake/GenerateFile.cmake)
+set(generate_commands "")
+function(jackfield_generated file)
+  list(JOIN ARGN " " words)
+  set(generate_commands ${generate_commands}
+    COMMAND ${write} -DARGUMENTS=${words} -DFILE=${PROJECT_SOURCE_DIR}/${file} -P ${script} PARENT_SCOPE)
+  if(BUILD_TESTING)
+    add_test(NAME fresh/${file} COMMAND ${write} -DARGUMENTS=${words} -DFILE=${PROJECT_SOURCE_DIR}/${file} -DCHECK=ON -P ${script})
+    set_tests_properties(fresh/${file} PROPERTIES TIMEOUT 60 LABELS quick)
+  endif()
+endfunction()
+
+jackfield_generated(share/doc/messages.md help --markdown)
+jackfield_generated(conf.d/jackfield.conf settings jackfield)
+foreach(module ${generated_modules})
+  jackfield_generated(conf.d/${module}.conf settings ${module})
+endforeach()
+add_custom_target(generate ${generate_commands} VERBATIM)
+foreach(module ${generated_modules})
+  add_dependencies(generate jackfield_module_${module})
+endforeach()
+add_dependencies(generate jackfield)

@@ -1,0 +1,43 @@
+// The commands of the program `jackfield`. Each answers the exit code.
+#pragma once
+
+#include "lifecycle/configuration.h"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace jackfield {
+
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,         ///< refused or failed; standard error says why
+  kUsage = 2,          ///< the command line is wrong
+  kConfiguration = 3,  ///< the configuration has errors; each is printed with file and line
+  kNoServer = 4,       ///< no server answers on the state directory
+};
+
+struct Options {
+  Places places;
+  std::filesystem::path pid_file;  ///< of -p
+  bool daemon = false;             ///< of -d
+  int verbosity = 0;               ///< -v more, -q less
+};
+
+int run_server(const Options& options);
+int check_configuration(const Options& options);
+/// The commented sample of a module's file, or of jackfield.conf.
+int print_settings(const Options& options, const std::string& name);
+/// About a message, a module or a module's command.
+int print_help(const Options& options, const std::string& topic);
+/// Sends a line to the running server and prints what it answers.
+int ask_running(const Options& options, const std::string& line, bool wait_for_end = false);
+int enable_module(const Options& options, const std::string& name);
+/// A word that is no command of the program: a module's command, else one for the running server.
+int other_command(const Options& options, const std::vector<std::string>& words);
+
+/// Reads the configuration and prints its problems on standard error; null with an error.
+std::unique_ptr<Configuration> load_configuration(const Options& options, bool print_warnings);
+
+}  // namespace jackfield

@@ -1,0 +1,127 @@
+// The command line. What a command does is in commands.cpp and run.cpp.
+#include "docs/reference.h"
+#include "main/commands.h"
+#include "main/places.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <iostream>
+
+namespace jackfield {
+namespace {
+
+constexpr const char* kFooter =
+    "\nA word that is none of these is a command of an enabled module (`jackfield user add 101`),\n"
+    "or goes to the running server. `jackfield help NAME` explains a message, a module or such a command.\n"
+    "\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 errors in the configuration; 4 no server answers.";
+
+void add_options(CLI::App& app, Options& options) {
+  auto& places = options.places;
+  app.add_option("-c", places.config_dir, "Folder with jackfield.conf, sip.conf, regfile.conf, …")->type_name("DIR")->capture_default_str();
+  app.add_option("-n", places.config_name, "Name of the main file, without .conf")->type_name("NAME");
+  app.add_option("-m,-x", places.module_dirs, "Folder with modules; may be given several times")->type_name("DIR");
+  app.add_option("-e", places.share_dir, "Folder with shared files (scripts, schemas)")->type_name("DIR")->capture_default_str();
+  app.add_option("-w", places.state_dir, "State directory: journals, control socket; before [general] statedir")->type_name("DIR");
+  app.add_option("-N", places.nodename, "Name of this server among several")->type_name("NAME");
+  app.add_option("-l", places.log_file, "Log to this file instead of standard error")->type_name("FILE");
+  app.add_option("-p", options.pid_file, "Write the process id to this file")->type_name("FILE");
+  app.add_flag("-d", options.daemon, "Run in the background; returns once the server is ready");
+  app.add_flag("-v", [&options](std::int64_t count) { options.verbosity += static_cast<int>(count); }, "Log more; may be repeated");
+  app.add_flag("-q", [&options](std::int64_t count) { options.verbosity -= static_cast<int>(count); }, "Log less; may be repeated");
+}
+
+int main(int argc, char** argv) {
+  Options options{.places = default_places(), .pid_file = {}};
+  CLI::App app("Jackfield, a modular SIP server", "jackfield");
+  app.footer(kFooter);
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  add_options(app, options);
+  int code = kDone;
+  std::string name, topic, level;
+  bool ready = false, metrics = false, markdown = false, version = false;
+  app.add_flag("-V,--version", version, "Print the version");
+
+  app.add_subcommand("run", "Start the server (the default)")->callback([&] { code = run_server(options); });
+  app.add_subcommand("check", "Read the whole configuration and report every problem; changes nothing")->callback([&] { code = check_configuration(options); });
+
+  auto* settings = app.add_subcommand("settings", "Print a module's file with every key explained");
+  settings->add_option("NAME", name, "A module, or jackfield for the engine's own file")->required();
+  settings->callback([&] { code = print_settings(options, name); });
+
+  auto* help = app.add_subcommand("help", "Explain a message, a module or a module's command");
+  help->add_option("NAME", topic, "messages: all of them");
+  help->add_flag("--markdown", markdown, "The reference of all messages as a page");
+  help->callback([&] {
+    if (markdown) std::cout << docs::messages_markdown();
+    else if (topic.empty()) std::cout << app.help("", CLI::AppFormatMode::All);
+    else code = print_help(options, topic);
+  });
+
+  auto* status = app.add_subcommand("status", "What the running server and its modules say about themselves");
+  status->add_option("MODULE", name);
+  status->add_flag("--ready", ready, "Only whether it takes calls: exit code 0 or 1");
+  status->add_flag("--metrics", metrics, "Counters in Prometheus' text form");
+  status->callback([&] {
+    code = ask_running(options, fmt::format("status {}", ready ? "--ready" : metrics ? "--metrics" : name));
+    if (ready && code != kDone) code = kFailed;
+  });
+
+  auto* reload = app.add_subcommand("reload", "Let the running server read its configuration again; a bad file changes nothing");
+  reload->add_option("MODULE", name, "Only this module's file");
+  reload->callback([&] { code = ask_running(options, fmt::format("reload {}", name)); });
+
+  app.add_subcommand("stop", "End the running server, and wait until it has")->callback([&] { code = ask_running(options, "stop", true); });
+  app.add_subcommand("version", "Print the version and the commit")->callback([&] { std::cout << fmt::format("Jackfield {}\n", version_text()); });
+
+  auto* debug = app.add_subcommand("debug", "Show or set how much a module of the running server logs");
+  debug->add_option("MODULE", name)->required();
+  debug->add_option("LEVEL", level, "trace, debug, info, warning, error or off");
+  debug->callback([&] { code = ask_running(options, fmt::format("debug {} {}", name, level)); });
+
+  auto* module = app.add_subcommand("module", "Modules: list, enable, load, unload, reload");
+  module->require_subcommand(1);
+  module->add_subcommand("list", "The modules of the running server")->callback([&] { code = ask_running(options, "module list"); });
+  for (const auto& [verb, doc] : {std::pair{"load", "Start a module in the running server"}, std::pair{"unload", "Stop a module in the running server"},
+                                  std::pair{"reload", "Let one module read its file again"}}) {
+    auto* sub = module->add_subcommand(verb, doc);
+    sub->add_option("NAME", name)->required();
+    sub->callback([&, verb = verb] { code = ask_running(options, fmt::format("module {} {}", verb, name)); });
+  }
+  auto* enable = module->add_subcommand("enable", "Write NAME=yes to [modules] of jackfield.conf and say what else is needed");
+  enable->add_option("NAME", name)->required();
+  enable->callback([&] { code = enable_module(options, name); });
+
+  // Last, because subcommands made after it would take it over: their own words must be right.
+  app.prefix_command();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+  if (version) {
+    std::cout << fmt::format("Jackfield {}\n", version_text());
+  } else if (app.get_subcommands().empty()) {
+    const auto words = app.remaining();
+    if (words.empty()) return run_server(options);
+    if (words.front().starts_with('-')) {
+      std::cerr << fmt::format("`{}` is no option; try `jackfield --help`\n", words.front());
+      return kUsage;
+    }
+    return other_command(options, words);
+  }
+  return code;
+}
+
+}  // namespace
+}  // namespace jackfield
+
+int main(int argc, char** argv) {
+  try {
+    return jackfield::main(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "jackfield: " << error.what() << '\n';
+    return jackfield::kFailed;
+  }
+}
