@@ -59,13 +59,13 @@ tl::expected<void, Error> Message::parse(std::string_view bytes, const Limits& l
   const char* const end = begin + bytes.size();
   const char* const line_end = text::find_line_break(begin + start, end);
   if (end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n') return fail("Start line without an end", static_cast<std::size_t>(line_end - begin));
-  if (auto good = parse_start_line({begin + start, static_cast<std::size_t>(line_end - begin) - start}); !good) {
-    good.error().offset += start;
-    return good;
+  tl::expected<void, Error> result = parse_start_line({begin + start, static_cast<std::size_t>(line_end - begin) - start});
+  if (!result) {
+    result.error().offset += start;
+    if (method_text_.empty()) return result;  // nothing that could be answered
   }
 
   const std::size_t most = std::min(limits.max_headers, kMaxHeaders);
-  tl::expected<void, Error> result;
   const auto note = [&result](std::string_view reason, std::size_t offset) {
     if (result) result = fail(reason, offset);
   };
@@ -121,15 +121,14 @@ tl::expected<void, Error> Message::parse_start_line(std::string_view line) {
   std::size_t at = 0;
   while (at < line.size() && is(line[at], text::kToken)) ++at;
   if (at == 0 || at == line.size() || line[at] != ' ') return fail("Bad method in the request line", at);
-  const std::string_view method = line.substr(0, at);
+  // From here on it can be answered.
+  method_text_ = line.substr(0, at);
+  method_ = method_from(method_text_);
   const std::size_t uri = at + 1;
   const std::size_t space = line.find(' ', uri);
   if (space == std::string_view::npos) return fail("Request line without a version", line.size());
   const std::string_view version = line.substr(space + 1);
   if (space == uri) return fail("Request line with more than one space between its parts", uri);
-  // From here on it can be answered.
-  method_text_ = method;
-  method_ = method_from(method);
   request_uri_ = line.substr(uri, space - uri);
   if (text::equal(version, kVersion)) return {};
   if (is_other_version(version)) return fail("Version Not Supported", space + 1, 505);

@@ -47,9 +47,9 @@ std::string_view parse_hostport(Cursor& in, Uri& uri) {
     if (!net::Address::parse(uri.host)) return "URI with a bad IPv6 address";
     in.skip(close + 1);
   } else {
+    if (in.peek() == '.' || in.peek() == '-') return "URI with a bad host";
     uri.host = in.take(text::kHost);
     if (uri.host.empty()) return "URI without a host";
-    if (uri.host.front() == '.' || uri.host.front() == '-') return "URI with a bad host";
   }
   if (in.eat(':')) {
     const std::string_view digits = in.take(text::kDigit);
