@@ -9,7 +9,7 @@
 
 #include <jackfield/engine.h>
 
-#include "core.h"
+#include "../../engine/src/core.h"  // a module may have a core.h of its own
 
 #include <mutex>
 #include <random>
