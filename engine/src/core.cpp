@@ -47,6 +47,7 @@ Bus::Host Core::host() {
 }
 
 Logger& Core::log(std::string_view module) {
+  const std::lock_guard lock(loggers_mutex_);
   const auto found = loggers_.find(module);
   if (found != loggers_.end()) return *found->second;
   auto logger = std::make_unique<Logger>(std::string(module), &parts_.log);
@@ -55,11 +56,13 @@ Logger& Core::log(std::string_view module) {
 }
 
 void Core::set_log_level(LogLevel level) {
+  const std::lock_guard lock(loggers_mutex_);
   level_ = level;
   for (const auto& [name, logger] : loggers_) logger->set_level(level);
 }
 
 std::vector<Logger*> Core::loggers() const {
+  const std::lock_guard lock(loggers_mutex_);
   std::vector<Logger*> all;
   for (const auto& [name, logger] : loggers_) all.push_back(logger.get());
   return all;
@@ -114,8 +117,11 @@ void Core::run() {
 void Core::turn_waiting() {
   parts_.clock.begin_turn();
   try {
-    if (const auto due = timers_.next_due()) io_->run_one_until(std::chrono::steady_clock::time_point(*due));
-    else io_->run_one_for(1h);
+    const auto now = std::chrono::steady_clock::now();
+    const auto due = timers_.next_due();
+    if (!due) io_->run_one_for(1h);
+    else if (*due > now) io_->run_one_for(*due - now);
+    else io_->poll_one();  // timers that are always due must not starve the rest
   } catch (const std::exception& error) {
     log_.error("event=handler_failed handler=posted error={}", log_value(error.what()));
   }
@@ -144,7 +150,7 @@ bool Core::turn() {
   parts_.clock.begin_turn();
   const auto due = timers_.next_due();
   const bool timer = due && *due <= parts_.clock.now();
-  bool ran = false;
+  bool ran = true;  // also when it threw
   try {
     io_->restart();
     ran = io_->poll_one() != 0;

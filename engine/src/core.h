@@ -12,6 +12,7 @@
 #include <atomic>
 #include <list>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,7 @@ class Core final : public Engine {
   Parts parts_;
   // Destroyed by ~Core while everything below still stands: what lies in its queue refers to them.
   std::unique_ptr<boost::asio::io_context> io_;
+  mutable std::mutex loggers_mutex_;  // any thread may ask for its logger
   std::map<std::string, std::unique_ptr<Logger>, std::less<>> loggers_;
   LogLevel level_ = LogLevel::info;
   Logger& log_;

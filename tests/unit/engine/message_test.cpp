@@ -1,0 +1,104 @@
+#include <doctest/doctest.h>
+
+#include <jackfield/message.h>
+
+#include <cstdint>
+#include <string>
+
+using namespace jackfield;
+
+TEST_CASE("parameters keep their order, are replaced in place and erased") {
+  Message message("t");
+  message.set("a", "1").set("b", "2").set("c", "3").set("b", "two");
+  REQUIRE(message.parameters().size() == 3);
+  CHECK(message.parameters()[1].value == "two");
+  CHECK(message.erase("a"));
+  CHECK_FALSE(message.erase("a"));
+  CHECK(message.parameters()[0].name == "b");
+  CHECK(message.parameters()[1].name == "c");
+  CHECK(message.get("a", "none") == "none");
+}
+
+TEST_CASE("an empty value is a value") {
+  Message message("t");
+  message.set("a", "");
+  CHECK(message.has("a"));
+  CHECK(message.get("a", "fallback") == "");
+  CHECK_FALSE(message.has("b"));
+}
+
+TEST_CASE("numbers and booleans fall back when they are something else") {
+  Message message("t");
+  message.set("n", -42).set("bad", "12x").set("on", "yes").set("off", "disable").set("what", "perhaps").set("huge", "99999999999999999999");
+  CHECK(message.number("n") == -42);
+  CHECK(message.number("bad", 7) == 7);
+  CHECK(message.number("huge", 7) == 7);
+  CHECK(message.number("none", 9) == 9);
+  CHECK(message.flag("on"));
+  CHECK_FALSE(message.flag("off", true));
+  CHECK(message.flag("what", true));
+}
+
+TEST_CASE("views into a message stay valid while it grows and when it is moved") {
+  Message message("name");
+  const std::string_view name = message.name();
+  message.set("first", "value");
+  const std::string_view first = message.get("first");
+  const auto early = message.parameters();
+  for (int i = 0; i < 500; ++i) message.set("p" + std::to_string(i), std::string(100, 'x'));
+  message.set("large", std::string(100'000, 'y'));
+  Message moved = std::move(message);
+  CHECK(name == "name");
+  CHECK(name.data() == moved.name().data());
+  CHECK(first == "value");
+  CHECK(early[0].value == "value");
+  CHECK(moved.parameters().size() == 502);
+  CHECK(moved.get("p499") == std::string(100, 'x'));
+  CHECK(moved.get("large").size() == 100'000);
+  Message other("other");
+  other = std::move(moved);
+  CHECK(other.get("first") == "value");
+}
+
+TEST_CASE("a message may set a parameter from its own bytes") {
+  Message message("t");
+  message.set("a", "1");
+  message.set("b", message.get("a")).set("a", message.get("b")).rename(message.get("a"));
+  CHECK(message.get("a") == "1");
+  CHECK(message.name() == "1");
+}
+
+TEST_CASE("merging copies what is missing") {
+  Message a("a"), b("b");
+  a.set("x", "ours");
+  b.set("x", "theirs").set("y", "new");
+  a.merge_missing(b);
+  CHECK(a.get("x") == "ours");
+  CHECK(a.get("y") == "new");
+  CHECK(a.parameters().size() == 2);
+}
+
+TEST_CASE("a payload is found by its type only") {
+  Message message("t");
+  CHECK(message.payload<int>() == nullptr);
+  auto value = std::make_shared<int>(5);
+  message.attach(value);
+  REQUIRE(message.payload<int>() != nullptr);
+  CHECK(*message.payload<int>() == 5);
+  CHECK(message.payload<long>() == nullptr);
+  Message moved = std::move(message);
+  CHECK(*moved.payload<int>() == 5);
+  moved.detach();
+  CHECK(moved.payload<int>() == nullptr);
+  CHECK(value.use_count() == 1);
+}
+
+TEST_CASE("an arena gives aligned room after any bytes") {
+  Arena arena;
+  for (std::size_t size = 1; size < 300; ++size) {
+    arena.copy(std::string(size, 'z'));
+    const auto address = reinterpret_cast<std::uintptr_t>(arena.allocate_aligned(size));
+    REQUIRE(address % alignof(std::max_align_t) == 0);
+  }
+  CHECK(arena.copy("").empty());
+}
