@@ -106,10 +106,28 @@ class Reader {
     read_registrar(*out);
     read_call(*out);
     read_listeners(*out);
+    if (settings_.from_yate()) name_differences();
     return out;
   }
 
  private:
+  /// Whoever brings Yate's file is told where silence means something else here, and how to say Yate's (DECISIONS).
+  void name_differences() {
+    struct Difference { std::string_view section, key, yate, what; };
+    static constexpr Difference kDifferences[] = {
+        {"general", "auth_calls", "no", "calls need credentials, a trusted= source or a rule that accepts them"},
+        {"general", "check_to", "no", "a user registers his own numbers only"},
+        {"general", "check_from", "no", "a user calls under his own numbers only"},
+        {"general", "ignorevia", "yes", "answers without rport go to the port Via names"},
+        {"general", "type", "udp", "TCP is listened on too"},
+        {"registrar", "yate_expires", "yes", "a contact's expires parameter beats the Expires header"},
+        {"registrar", "max_contacts", "1", "a user keeps a binding for each contact"},
+    };
+    for (const auto& [section, key, yate, what] : kDifferences)
+      if (!settings_.has(section, key))
+        problem(section, key, fmt::format("unlike Yate, {}; {}={} in [{}] is Yate's way", what, key, yate, section), Problem::Severity::warning);
+  }
+
   void problem(std::string_view section, std::string_view key, std::string text, Problem::Severity severity = Problem::Severity::error) {
     problems_.push_back({severity, settings_.where(section, key), std::move(text)});
   }
