@@ -91,8 +91,7 @@ OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMess
 void OutgoingLeg::call(const BusMessage& execute) {
   auto startup = message(messages::kChanStartup);
   for (const std::string_view name : {std::string_view(param::kCaller), std::string_view(param::kCalled), std::string_view(param::kCallername),
-                                      std::string_view(param::kCalledfull), std::string_view(param::kCallto), std::string_view(param::kUsername),
-                                      std::string_view(param::kCdrtrack), std::string_view(param::kCdrcreate), std::string_view(param::kCdrwrite)})
+                                      std::string_view(param::kCalledfull), std::string_view(param::kCallto), std::string_view(param::kUsername)})
     if (execute.has(name)) startup.set(name, execute.get(name));
   startup.set(param::kSipCallid, dialog().call_id());
   services_.core.engine.bus().enqueue(std::move(startup));

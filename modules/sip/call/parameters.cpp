@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "answer.h"
+
 namespace jackfield::sip::call {
 
 namespace {
@@ -58,9 +60,7 @@ void describe_invite(BusMessage& message, const Core& core, const Message& invit
 
   const auto hops = invite.max_forwards().value_or(core.settings->max_forwards);
   message.set(param::kAntiloop, hops > 0 ? hops - 1 : 0);  // D13: the next leg has one less
-  message.set(param::kIpHost, flow.remote.host()).set(param::kIpPort, flow.remote.port());
-  message.set(param::kIpTransport, stack::transport_name(flow.kind));
-  message.set(param::kListener, core.listener(flow).options.name);
+  set_source(message, core, flow);
   message.set(param::kSipUri, invite.request_uri_text());
   message.set(param::kSipFrom, invite.from()->uri.text).set(param::kSipTo, invite.to()->uri.text);
   message.set(param::kSipCallid, invite.call_id());

@@ -2,8 +2,8 @@
 
 #include <jackfield/messages/media.h>
 
+#include "answer.h"
 #include "call/leg.h"
-#include "settings.h"
 
 namespace jackfield::sip::call {
 
@@ -50,20 +50,11 @@ bool Services::is_full() const {
 }
 
 void Services::reply(const Request& request, int code, std::string_view phrase, const stack::Transactions::ExtraHeaders& extra) {
-  auto& transactions = core.transactions;
+  const stack::IncomingRequest incoming{request.message, request.flow};
   auto transaction = request.transaction;
-  if (!transaction) {
-    if (request.message.method() != Method::invite) {
-      transactions.reply_and_keep({request.message, request.flow}, code, phrase, extra);
-      return;
-    }
-    transaction = transactions.begin({request.message, request.flow});
-  }
-  std::string out;
-  Writer writer = start_response(out, request.message, code, phrase, {}, request.flow.remote.host(), request.flow.remote.port());
-  extra(writer);
-  writer.end();
-  transactions.respond(transaction, code, out);
+  // An INVITE's refusal is repeated until its ACK, which takes a transaction.
+  if (!transaction && request.message.method() == Method::invite) transaction = core.transactions.begin(incoming);
+  answer(core, incoming, transaction, code, phrase, extra, Keep::yes);
 }
 
 void Services::media(Leg& leg, MediaStep step, std::string_view sdp, MediaDone done) {
