@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(0, 1);
   add_options(app, options);
   int code = kDone;
-  std::string name, topic, level;
+  std::string name, topic, level, overview;
   bool ready = false, metrics = false, markdown = false, version = false;
   app.add_flag("-V,--version", version, "Print the version");
 
@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   help->add_flag("--markdown", markdown, "The reference of all messages as a page");
   help->callback([&] {
     if (markdown) std::cout << docs::messages_markdown();
-    else if (topic.empty()) std::cout << app.help("", CLI::AppFormatMode::All);
+    else if (topic.empty()) std::cout << overview;
     else code = print_help(options, topic);
   });
 
@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
 
   // Last, because subcommands made after it would take it over: their own words must be right.
   app.prefix_command();
+  overview = app.help();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -67,7 +67,9 @@ std::string wrapped(std::string_view text, std::string_view prefix, std::size_t 
         cut = paragraph.rfind(' ', room);
         if (cut == std::string_view::npos) cut = std::min(paragraph.find(' '), paragraph.size());
       }
-      out += trim(fmt::format("{}{}", prefix, paragraph.substr(0, cut)));
+      out += prefix;
+      out += paragraph.substr(0, cut);
+      while (out.ends_with(' ')) out.pop_back();
       out += '\n';
       paragraph = trim(paragraph.substr(cut));
     } while (!paragraph.empty());
