@@ -139,7 +139,7 @@ class UserCommand {
     return kRefused;
   }
   int usage(std::string_view why) {
-    context_.err << "jackfield user: " << why << "\nusage: jackfield user " << kUsage << '\n';
+    context_.err << "jackfield user: " << why << '\n';  // the program adds how it is used
     return kWrongUsage;
   }
   static std::string place(const SettingsSection& section) { return fmt::format("{}:{}", section.where.file, section.where.line); }

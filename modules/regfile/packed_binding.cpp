@@ -15,7 +15,7 @@ constexpr auto kKept = std::to_array<std::string_view>({
     param::kDriver,       param::kRouteParams, param::kConnectionId, param::kConnectionReliable, param::kOconnectionId,
     param::kListener,     param::kIpHost,      param::kIpPort,       param::kIpTransport,        param::kSipContact,
     param::kSipCallid,    param::kSipCseq,     param::kSipInstance,  param::kRegId,              param::kSipPath,
-    param::kQ,            param::kDevice,      param::kNumber,       param::kDomain,             param::kRegNatAddr,
+    param::kQ,            param::kDevice,      param::kRegNatAddr,
 });
 
 /// 0: none of them.

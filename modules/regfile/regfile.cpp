@@ -26,7 +26,9 @@ Regfile::Regfile(Engine& engine, GeneralSettings general, UserTable users, std::
 }
 
 void Regfile::use(GeneralSettings general, UserTable users) {
+  const bool autocreate = general_.autocreate;  // read once (COMPAT §4)
   general_ = std::move(general);
+  general_.autocreate = autocreate;
   users_ = std::move(users);
   checked_realm_.clear();
   drop_unknown();

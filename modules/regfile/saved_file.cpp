@@ -85,7 +85,7 @@ std::string take_line(std::string_view& text) {
   while (!text.empty()) {
     const auto end = std::min(text.find_first_of(std::string_view("\r\n\0", 3)), text.size());
     auto piece = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    text.remove_prefix(std::min(end + (text.substr(end).starts_with("\r\n") ? 2 : 1), text.size()));
     const bool continues = piece.ends_with('\\') && !trimmed(piece).starts_with(';');
     if (continues) piece.remove_suffix(1);
     line.append(piece);
