@@ -154,8 +154,7 @@ void Table::unlink_due(std::uint32_t slot) {
 std::vector<BindingId> Table::due(MonoTime now) {
   std::vector<BindingId> out;
   const auto second = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
-  if (swept_ < 0) swept_ = second - kRing;
-  for (auto step = std::max(swept_ + 1, second - kRing + 1); step <= second; ++step)
+  for (auto step = std::max({swept_ + 1, second - kRing + 1, std::int64_t{0}}); step <= second; ++step)  // never more than once around
     for (auto slot = ring_[static_cast<std::size_t>(step % kRing)]; slot != Binding::kNone; slot = slots_[slot].binding->next_due_)
       if (slots_[slot].binding->expired(now)) out.push_back(id_of(slot));
   swept_ = std::max(swept_, second);

@@ -94,3 +94,10 @@ TEST_CASE("A binding of an everyday phone takes less than half of what one may c
   // The allocation, its slot, two index entries at their emptiest, and the allocator's own word.
   CHECK(sizeof(Binding) + text.size() - text.key.size() + 16 + 2 * 4 * 8 / 3 + 16 <= 300);
 }
+
+TEST_CASE("The sweep works on a machine that was started a minute ago") {
+  Table table;
+  table.put(make("200", "sip:a@b", MonoTime{std::chrono::seconds(70)}));
+  CHECK(table.due(MonoTime{std::chrono::seconds(60)}).empty());
+  CHECK(table.due(MonoTime{std::chrono::seconds(70)}).size() == 1);
+}
