@@ -193,7 +193,9 @@ void Registrar::finish(Job& job, const IncomingRequest* request) {
 void Registrar::enter(Work::Effects effects) {
   // Hold before release: a connection that a refreshed binding stays on is never without one.
   for (const auto id : effects.entered) {
-    const auto& flow = table_.find(id)->facts().flow;
+    const auto* binding = table_.find(id);
+    if (!binding) continue;  // gone with the connection of the one before
+    const auto flow = binding->facts().flow;
     if (!flow || !stack::is_reliable(flow.kind)) continue;
     if (core_.transport.alive(flow)) core_.transport.hold(flow);
     else flow_closed(flow);  // it closed while the store was at work

@@ -144,9 +144,14 @@ class Site final : public stack::TransactionUser {
     engine.run_until_idle();
   }
   std::size_t waiting() const { return waiting_.size(); }
+  /// The table is lost.
+  void forget() {
+    registrar.reset();
+    registrar = std::make_unique<registrar::Registrar>(core, gate);
+  }
   /// The process dies and comes back; the store's memory stays.
   void restart() {
-    registrar = std::make_unique<registrar::Registrar>(core, gate);
+    forget();
     registrar->recall_all();
     engine.run_until_idle();
   }

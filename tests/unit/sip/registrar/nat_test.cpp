@@ -117,7 +117,8 @@ TEST_CASE("A connection that closes while the store is at work leaves no binding
   phone.learn(*phone.send(""));
   phone.authorize();
   site.store_waits = true;
-  phone.send("Contact: <sip:200@192.168.1.2;transport=tcp>\r\n");
+  phone.send("Contact: <sip:200@192.168.1.2;transport=tcp>, <sip:200@192.168.1.2:5070;transport=tcp>\r\n");
+  site.finish();
   site.close(phone.flow);
   site.store_waits = false;
   site.finish();
