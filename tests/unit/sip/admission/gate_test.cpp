@@ -19,7 +19,7 @@ Phone caller(Site& site) {
 
 TEST_CASE("D1 a client without qop is accepted") {
   Site site;
-  Phone phone{site, .qop = false};
+  Phone phone{.site = site, .qop = false};
   CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 200);
 }
 
@@ -27,12 +27,12 @@ TEST_CASE("D1 SHA-256 is offered where the listener names it, in its order, and 
   Site site;
   site.settings->access.digest = {digest::Algorithm::sha256, digest::Algorithm::md5};
   site.use_access();
-  Phone phone{site, .algorithm = digest::Algorithm::sha256};
+  Phone phone{.site = site, .algorithm = digest::Algorithm::sha256};
   const auto challenge = phone.send("");
   REQUIRE(challenge->all("WWW-Authenticate").size() == 2);
   CHECK(challenge->all("WWW-Authenticate")[0].find("SHA-256") != std::string::npos);
   CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 200);
-  Phone old{site, .call_id = "phone-m@host"};
+  Phone old{.site = site, .call_id = "phone-m@host"};
   CHECK(old.enroll({"<sip:200@198.51.100.7>"}).code == 200);
 }
 
@@ -93,7 +93,7 @@ TEST_CASE("D1 HA1s come as parameters, for our realm only") {
   site.users["200"] = {"", {{"ha1_md5", ha1}, {"ha1_realm", "Yate"}}};
   Phone phone{site};
   CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 200);
-  Phone stranger{site, .password = "guess", .call_id = "phone-g@host"};
+  Phone stranger{.site = site, .password = "guess", .call_id = "phone-g@host"};
   CHECK(stranger.enroll({"<sip:200@198.51.100.7>"}).code == 401);
   SUBCASE("an HA1 of another realm proves nothing") {
     site.users["200"].parameters[1].second = "Elsewhere";
@@ -107,7 +107,7 @@ TEST_CASE("D1 a user of whom only an MD5 HA1 is stored is asked for MD5 where SH
   site.use_access();
   digest::Hasher hasher;
   site.users["200"] = {"", {{"ha1_md5", hasher.ha1(digest::Algorithm::md5, "200", "Yate", "secret").str()}}};
-  Phone phone{site, .algorithm = digest::Algorithm::sha256};
+  Phone phone{.site = site, .algorithm = digest::Algorithm::sha256};
   const auto reply = phone.enroll({"<sip:200@198.51.100.7>"});
   CHECK(reply.code == 401);
   REQUIRE(reply.all("WWW-Authenticate").size() == 1);
@@ -207,7 +207,7 @@ TEST_CASE("D2 auth_calls=no accepts calls without a user, and still checks crede
   CHECK(site.admitted[0].kind == Sender::Kind::anonymous);
   auto known = caller(site);
   known.call_id = "phone-k@host";
-  Phone learner{site, .call_id = "phone-l@host"};
+  Phone learner{.site = site, .call_id = "phone-l@host"};
   learner.learn(*learner.send(""));
   known.realm = learner.realm, known.nonce = learner.nonce;
   known.request("");

@@ -18,7 +18,7 @@ std::string data_of(const Site& site, std::string_view user = "200") {
 
 TEST_CASE("D5 a phone behind NAT is reached where its REGISTER came from, whatever its contact names") {
   Site site;
-  Phone phone{site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"};
+  Phone phone{.site = site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"};
   const auto reply = phone.enroll({"<sip:200@192.168.1.2:5060>"});
   CHECK(reply.contacts().at(0).starts_with("<sip:200@192.168.1.2:5060>"));
   CHECK(data_of(site) == "sip:200@203.0.113.5:40000");
@@ -26,7 +26,7 @@ TEST_CASE("D5 a phone behind NAT is reached where its REGISTER came from, whatev
 
 TEST_CASE("D5 a public but wrong contact is corrected too") {
   Site site;
-  Phone phone{site, .flow = udp("203.0.113.5:5060"), .via_host = "203.0.113.5:5060"};
+  Phone phone{.site = site, .flow = udp("203.0.113.5:5060"), .via_host = "203.0.113.5:5060"};
   phone.enroll({"<sip:200@198.51.100.200:5060>"});
   CHECK(data_of(site) == "sip:200@203.0.113.5:5060");
 }
@@ -34,13 +34,13 @@ TEST_CASE("D5 a public but wrong contact is corrected too") {
 TEST_CASE("D5 a phone that sends from one port and listens on another is reached on the latter, if Via says so too") {
   Site site;
   SUBCASE("Via and Contact both name the source address") {
-    Phone phone{site, .flow = udp("203.0.113.5:40000"), .via_host = "203.0.113.5:5060"};
+    Phone phone{.site = site, .flow = udp("203.0.113.5:40000"), .via_host = "203.0.113.5:5060"};
     phone.enroll({"<sip:200@203.0.113.5:5070>"});
     CHECK(data_of(site) == "sip:200@203.0.113.5:5070");
     CHECK(site.registrar->find("sip:200@203.0.113.5:5070")->flow.remote.port() == 5070);
   }
   SUBCASE("Via names another") {
-    Phone phone{site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"};
+    Phone phone{.site = site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"};
     phone.enroll({"<sip:200@203.0.113.5:5070>"});
     CHECK(data_of(site) == "sip:200@203.0.113.5:40000");
   }
@@ -57,7 +57,7 @@ TEST_CASE("D5 foreign_contacts of the user takes the contact at its word") {
 
 TEST_CASE("D5 the Path of a trusted edge keeps the contact, of anybody else it does not") {
   Site site;
-  Phone phone{site, .flow = udp("192.0.2.50:5060")};
+  Phone phone{.site = site, .flow = udp("192.0.2.50:5060")};
   const std::string path = "Path: <sip:192.0.2.50;lr>\r\nSupported: path\r\n";
   SUBCASE("trusted") {
     site.settings->access.trusted = {*net::Cidr::parse("192.0.2.50")};
@@ -81,8 +81,8 @@ TEST_CASE("Everything of a contact but its place survives the rewriting") {
 
 TEST_CASE("Bindings on a connection hold it, end with it, and the stores are told once") {
   Site site;
-  Phone first{site, .flow = tcp("203.0.113.5:41000", 5)};
-  Phone second{site, .flow = tcp("203.0.113.5:41000", 5), .user = "201", .password = "other", .to = "201", .call_id = "phone-b@host"};
+  Phone first{.site = site, .flow = tcp("203.0.113.5:41000", 5)};
+  Phone second{.site = site, .flow = tcp("203.0.113.5:41000", 5), .user = "201", .password = "other", .to = "201", .call_id = "phone-b@host"};
   first.enroll({"<sip:200@192.168.1.2;transport=tcp>"});
   first.enroll({"<sip:200@192.168.1.2;transport=tcp>"});
   second.enroll({"<sip:201@192.168.1.2;transport=tcp>"});
@@ -97,7 +97,7 @@ TEST_CASE("Bindings on a connection hold it, end with it, and the stores are tol
 
 TEST_CASE("A phone that reconnects takes its binding with it") {
   Site site;
-  Phone phone{site, .flow = tcp("203.0.113.5:41000", 5)};
+  Phone phone{.site = site, .flow = tcp("203.0.113.5:41000", 5)};
   phone.enroll({"<sip:200@192.168.1.2;transport=tcp>"});
   const auto old = phone.flow;
   phone.flow = tcp("203.0.113.5:42000", 6);
@@ -113,7 +113,7 @@ TEST_CASE("A phone that reconnects takes its binding with it") {
 
 TEST_CASE("A connection that closes while the store is at work leaves no binding") {
   Site site;
-  Phone phone{site, .flow = tcp("203.0.113.5:41000", 5)};
+  Phone phone{.site = site, .flow = tcp("203.0.113.5:41000", 5)};
   phone.learn(*phone.send(""));
   phone.authorize();
   site.store_waits = true;
@@ -129,7 +129,7 @@ TEST_CASE("A connection that closes while the store is at work leaves no binding
 TEST_CASE("The way to phones behind NAT is kept open every nat_refresh seconds, others get nothing") {
   Site site;
   site.settings->registrar.nat_refresh = 10s;
-  Phone hidden{site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"}, open{site, .call_id = "phone-o@host"};
+  Phone hidden{.site = site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"}, open{.site = site, .call_id = "phone-o@host"};
   hidden.enroll({"<sip:200@192.168.1.2:5060>"});
   open.enroll({"<sip:200@198.51.100.7:5060>"});
   site.network.take();
@@ -145,7 +145,7 @@ TEST_CASE("keepalive=options finds out who no longer answers, and who does again
   Site site;
   site.settings->registrar.nat_refresh = 100s;
   site.settings->registrar.keepalive = Keepalive::options;
-  Phone phone{site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"};
+  Phone phone{.site = site, .flow = udp("203.0.113.5:40000"), .via_host = "192.168.1.2:5060"};
   phone.enroll({"<sip:200@192.168.1.2:5060>"}, 3600);
   const auto unavailable = [&] {
     bool out = false;

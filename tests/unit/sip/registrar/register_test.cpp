@@ -27,7 +27,7 @@ TEST_CASE("YT-1 REGISTER is challenged and then answered with 200 and the contac
 
 TEST_CASE("YT-1 a wrong password is challenged again, registers nothing and is told with the true source") {
   Site site;
-  Phone phone{site, .password = "guess"};
+  Phone phone{.site = site, .password = "guess"};
   const auto reply = phone.enroll({"<sip:200@198.51.100.7:5060>"});
   CHECK(reply.code == 401);
   CHECK(site.registrar->table().size() == 0);
@@ -57,7 +57,7 @@ TEST_CASE("YT-2 a user of whom nothing is known is un-registered at the stores, 
 
 TEST_CASE("YT-3 the data that a store was given finds the flow and the contact as the phone wrote it") {
   Site site;
-  Phone phone{site, .flow = udp("203.0.113.5:40000")};
+  Phone phone{.site = site, .flow = udp("203.0.113.5:40000")};
   phone.enroll({"<sip:200@192.168.1.2:5060;line=7>"});
   const auto& row = site.stored.begin()->second;
   const auto data = std::find_if(row.begin(), row.end(), [](const auto& each) { return each.first == "data"; })->second;
@@ -114,7 +114,7 @@ TEST_CASE("YT-6 several contacts in one REGISTER are each told in order, and all
 
 TEST_CASE("YT-6 several devices of one user keep a binding each") {
   Site site;
-  Phone desk{site}, soft{site, .flow = udp("198.51.100.8:5062"), .call_id = "phone-2@host"};
+  Phone desk{site}, soft{.site = site, .flow = udp("198.51.100.8:5062"), .call_id = "phone-2@host"};
   desk.enroll({"<sip:200@198.51.100.7:5060>"});
   CHECK(soft.enroll({"<sip:200@198.51.100.8:5062>"}).contacts().size() == 2);
 }
@@ -167,7 +167,7 @@ TEST_CASE("YT-7 a contact's expires parameter beats the Expires header, unless y
 
 TEST_CASE("YT-8 of one Call-ID an older CSeq is refused and changes nothing; of another it is not compared") {
   Site site;
-  Phone phone{site, .cseq = 10};
+  Phone phone{.site = site, .cseq = 10};
   phone.enroll({"<sip:200@198.51.100.7>"}, 300);
   phone.cseq = 4;
   CHECK(phone.enroll({"<sip:200@198.51.100.7>"}, 0).code == 500);
@@ -200,7 +200,7 @@ TEST_CASE("YT-9 one contact that is too short refuses the whole REGISTER") {
 
 TEST_CASE("YT-10 a user registers his own numbers only") {
   Site site;
-  Phone phone{site, .to = "201"};
+  Phone phone{.site = site, .to = "201"};
   CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 403);
   CHECK(site.registrar->table().size() == 0);
   SUBCASE("an alternative is his own, and the binding is the user's") {
@@ -245,7 +245,7 @@ TEST_CASE("YT-12 bindings come back from a store that kept them, and expired one
 TEST_CASE("YT-12 what was restored still refuses an old CSeq, and its device is known again") {
   Site site;
   site.remember();
-  Phone phone{site, .cseq = 20};
+  Phone phone{.site = site, .cseq = 20};
   phone.enroll({"<sip:200@198.51.100.7>;+sip.instance=\"<urn:uuid:1>\";reg-id=1"});
   site.restart();
   phone.cseq = 3;
@@ -256,7 +256,7 @@ TEST_CASE("YT-12 what was restored still refuses an old CSeq, and its device is 
 
 TEST_CASE("ZY-1 one device registers many users from one socket, each with a life of its own") {
   Site site;
-  Phone first{site}, second{site, .user = "201", .password = "other", .to = "201", .call_id = "phone-b@host"};
+  Phone first{site}, second{.site = site, .user = "201", .password = "other", .to = "201", .call_id = "phone-b@host"};
   first.enroll({"<sip:200@198.51.100.7:5060>"}, 60);
   second.enroll({"<sip:201@198.51.100.7:5060>"}, 120);
   site.engine.advance(61s);
@@ -284,7 +284,7 @@ TEST_CASE("D9 a device that comes with another contact replaces its binding; the
   phone.enroll({"<sip:200@192.168.1.2>;+sip.instance=\"<urn:uuid:1>\""});
   CHECK(phone.enroll({"<sip:200@192.168.1.77>;+sip.instance=\"<urn:uuid:1>\""}).contacts() ==
         std::vector<std::string>{"<sip:200@192.168.1.77>;expires=600;+sip.instance=\"<urn:uuid:1>\""});
-  Phone twin{site, .flow = udp("203.0.113.77:5060"), .call_id = "phone-t@host"};
+  Phone twin{.site = site, .flow = udp("203.0.113.77:5060"), .call_id = "phone-t@host"};
   CHECK(twin.enroll({"<sip:200@192.168.1.77>;+sip.instance=\"<urn:uuid:2>\""}).contacts().size() == 2);
 }
 
@@ -306,7 +306,7 @@ TEST_CASE("D12 a REGISTER for a domain that is not ours is 404 and nobody is ask
 
 TEST_CASE("A REGISTER with Path is answered 421 unless the phone says it understands, and its route is kept") {
   Site site;
-  Phone phone{site, .flow = udp("192.0.2.50:5060")};
+  Phone phone{.site = site, .flow = udp("192.0.2.50:5060")};
   const auto refused = phone.enroll({"<sip:200@10.0.0.7>"}, 300, "Path: <sip:edge.example;lr>\r\n");
   CHECK(refused.code == 421);
   CHECK(refused.value("Require") == "path");

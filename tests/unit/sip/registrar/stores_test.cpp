@@ -24,8 +24,8 @@ TEST_CASE("D10 the 200 leaves only once every contact is kept") {
 
 TEST_CASE("REGISTERs of one user are carried out in order while a store waits, other users do not wait") {
   Site site;
-  Phone first{site}, second{site, .flow = udp("198.51.100.8:5060"), .call_id = "phone-2@host"},
-      other{site, .flow = udp("198.51.100.9:5060"), .user = "201", .password = "other", .to = "201", .call_id = "phone-3@host"};
+  Phone first{site}, second{.site = site, .flow = udp("198.51.100.8:5060"), .call_id = "phone-2@host"},
+      other{.site = site, .flow = udp("198.51.100.9:5060"), .user = "201", .password = "other", .to = "201", .call_id = "phone-3@host"};
   for (auto* phone : {&first, &second, &other}) phone->learn(*phone->send(""));
   site.store_waits = true;
   for (auto* phone : {&first, &second}) {
@@ -49,7 +49,7 @@ TEST_CASE("REGISTERs of one user are carried out in order while a store waits, o
 TEST_CASE("D8 a store that says nothing keeps one binding: the newest, listed alone") {
   Site site;
   site.store_keeps.reset();
-  Phone first{site}, second{site, .flow = udp("198.51.100.8:5060"), .call_id = "phone-2@host"};
+  Phone first{site}, second{.site = site, .flow = udp("198.51.100.8:5060"), .call_id = "phone-2@host"};
   first.enroll({"<sip:200@198.51.100.7:5060>"}, 60);
   CHECK(second.enroll({"<sip:200@198.51.100.8:5060>"}, 600).contacts() == std::vector<std::string>{"<sip:200@198.51.100.8:5060>;expires=600"});
   site.told.clear();
@@ -68,7 +68,7 @@ TEST_CASE("D8 a store that says nothing keeps one binding: the newest, listed al
 TEST_CASE("D8 the lost connection of a replaced contact is no user.unregister") {
   Site site;
   site.store_keeps.reset();
-  Phone first{site, .flow = tcp("198.51.100.7:41000", 7)}, second{site, .flow = tcp("198.51.100.8:41000", 8), .call_id = "phone-2@host"};
+  Phone first{.site = site, .flow = tcp("198.51.100.7:41000", 7)}, second{.site = site, .flow = tcp("198.51.100.8:41000", 8), .call_id = "phone-2@host"};
   first.enroll({"<sip:200@198.51.100.7:5060>"});
   second.enroll({"<sip:200@198.51.100.8:5060>"});
   site.told.clear();
