@@ -96,9 +96,14 @@ std::string_view parse_uri_headers(Cursor& in, Uri& uri) {
 std::string_view parse_tel(Cursor& in, Uri& uri) {
   const char* const from = in.at();
   in.eat('+');
-  while (!in.done() && (hex_value(in.peek()) >= 0 || std::string_view("*#-.()").find(in.peek()) != std::string_view::npos)) in.skip(1);
+  bool digits = false;  // visual separators alone are no number
+  for (; !in.done(); in.skip(1)) {
+    const bool digit = hex_value(in.peek()) >= 0 || in.peek() == '*' || in.peek() == '#';
+    if (!digit && std::string_view("-.()").find(in.peek()) == std::string_view::npos) break;
+    digits = digits || digit;
+  }
   uri.user = in.since(from);
-  if (uri.user.empty() || uri.user == "+") return "tel URI without a number";
+  if (!digits) return "tel URI without a number";
   return parse_parameters(in, uri);
 }
 

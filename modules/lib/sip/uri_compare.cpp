@@ -127,13 +127,14 @@ bool same_host(std::string_view left, std::string_view right) {
   return net::Address::parse(left) == net::Address::parse(right);
 }
 
+/// A parameter without a value has no `=`, a header always has one.
 void append_sorted(std::string& out, const Pairs& pairs, char first, char separator, Case values) {
   std::vector<std::string> parts;
   parts.reserve(pairs.count);
   for (std::size_t i = 0; i < pairs.count; ++i) {
     std::string part;
     append(part, pairs.items[i].name, Case::ignored);
-    if (!pairs.items[i].value.empty()) {
+    if (!pairs.items[i].value.empty() || separator == '&') {
       part += '=';
       append(part, pairs.items[i].value, values);
     }

@@ -84,6 +84,7 @@ TEST_CASE("what is no URI is refused, with the reason and the place") {
            Case{"sip:a@host?x", "URI with a bad header part", 12},
            Case{"tel:", "tel URI without a number", 4},
            Case{"tel:+", "tel URI without a number", 5},
+           Case{"tel:(-)", "tel URI without a number", 7},
            Case{"http:", "URI with nothing after its scheme", 5},
            Case{"http://a b", "URI with a bad character", 8},
        }) {
@@ -146,6 +147,7 @@ TEST_CASE("a canonical form is the same for URIs that differ in writing only") {
   CHECK(canonical(uri("SIP:%61lice@AtLanTa.CoM:5060;Transport=TCP;lr")) == "sip:alice@atlanta.com:5060;lr;transport=tcp");
   CHECK(canonical(uri("sip:a@[2001:DB8::0:1]")) == "sip:a@[2001:db8::1]");
   CHECK(canonical(uri("sip:a%2fb@h?B=c&A=d%20")) == "sip:a%2Fb@h?a=d%20&b=c");
+  CHECK(canonical(uri("sip:h?B=&a=c")) == "sip:h?a=c&b=");
   CHECK(canonical(uri("tel:+1-201-555-0123")) == "tel:+12015550123");
   for (const std::string_view text : {"sip:a%2fb:p%41@H:1;x=%3B;Y?B=c&A=d%20", "sip:*21#@h", "sips:[::1]", "tel:+1(2)3;a=b", "urn:X:Y"}) {
     const std::string once = canonical(uri(text));
