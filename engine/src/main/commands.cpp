@@ -218,6 +218,7 @@ int other_command(const Options& options, const std::vector<std::string>& words)
     return run_module_command(*configuration, found, std::span(words).subspan(1));
   }
   if (StateLock::holder(configuration->state_dir())) return ask_running(options, fmt::format("{}", fmt::join(words, " ")));
+  for (const auto& problem : problems) std::cerr << settings::to_text(problem) << '\n';
   std::cerr << fmt::format("`{}` is no command of the program nor of an enabled module, and no server runs that might know it; try `jackfield --help`\n",
                            words.front());
   return kUsage;

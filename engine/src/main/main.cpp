@@ -20,7 +20,7 @@ void add_options(CLI::App& app, Options& options) {
   auto& places = options.places;
   app.add_option("-c", places.config_dir, "Folder with jackfield.conf, sip.conf, regfile.conf, …")->type_name("DIR")->capture_default_str();
   app.add_option("-n", places.config_name, "Name of the main file, without .conf")->type_name("NAME");
-  app.add_option("-m,-x", places.module_dirs, "Folder with modules; may be given several times")->type_name("DIR");
+  app.add_option("-m,-x", places.module_dirs, "Folder with modules; may be given several times")->type_name("DIR")->allow_extra_args(false);
   app.add_option("-e", places.share_dir, "Folder with shared files (scripts, schemas)")->type_name("DIR")->capture_default_str();
   app.add_option("-w", places.state_dir, "State directory: journals, control socket; before [general] statedir")->type_name("DIR");
   app.add_option("-N", places.nodename, "Name of this server among several")->type_name("NAME");
