@@ -26,7 +26,7 @@ constexpr Key kGeneralKeys[] = {
     {"digest", KeyType::list, "MD5", "", "Algorithms offered in challenges, in that order: MD5, SHA-256. Some phones fail where SHA-256 is offered at all."},
     {"nonce_lifetime", KeyType::seconds, "300", "s", "How long the answer to a challenge is good; after it phones are challenged anew without being asked for the password.", true, 1000, 86400000},
     {"maxforwards", KeyType::integer, "20", "", "Max-Forwards of requests that begin here.", true, 1, 255},
-    {"ignorevia", KeyType::boolean, "no", "", "Answers go to where the packet came from even where Via names another port of the same address; yes is Yate's way."},
+    {"ignorevia", KeyType::boolean, "no", "", "Answers go to where the packet came from even where Via names another port of the same address; yes is Yate's way.", false},
     {"maxchans", KeyType::integer, "0", "", "Legs at a time; further calls are refused with 503. 0 is any number.", true, 0, 1000000},
     {"t1", KeyType::milliseconds, "500", "ms", "Estimate of a round trip (RFC 3261 timer T1).", false, 10, 60000},
     {"t2", KeyType::milliseconds, "4000", "ms", "Longest interval between retransmissions (timer T2).", false, 10, 60000},

@@ -10,7 +10,8 @@ TEST_CASE("YT-1 REGISTER is challenged and then answered with 200 and the contac
   const auto first = phone.send("Contact: <sip:200@198.51.100.7:5060>\r\n");
   REQUIRE(first);
   CHECK(first->code == 401);
-  const auto challenge = parse_auth(first->value("WWW-Authenticate"));
+  const auto value = first->value("WWW-Authenticate");
+  const auto challenge = parse_auth(value);
   REQUIRE(challenge);
   CHECK(challenge->realm == "Yate");
   CHECK(challenge->qop == "auth");
