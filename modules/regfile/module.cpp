@@ -21,15 +21,6 @@ struct RegfilePlan : Plan {
   SourceLine file_line;
 };
 
-/// `${statedir}` and the run parameters, and below the state directory when it is relative.
-std::filesystem::path bindings_path(Engine& engine, const std::string& written) {
-  if (written.empty()) return {};
-  const auto state = engine.state_dir().string();
-  return engine.state_dir() / substitute(written, [&](std::string_view name) -> std::optional<std::string_view> {
-    return name == "statedir" ? std::optional<std::string_view>(state) : engine.run_parameter(name);
-  });
-}
-
 class RegfileModule final : public ModuleOf<RegfilePlan> {
  public:
   CheckResult check(const Settings& settings) const override {
@@ -45,7 +36,8 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
 
   tl::expected<void, Problem> prepare_plan(Engine& engine, RegfilePlan& plan) override {
     if (regfile_) return {};
-    auto store = Store::open(engine, {.file = bindings_path(engine, plan.general.file), .sync = plan.general.sync});
+    const auto path = bindings_path(plan.general.file, engine.state_dir(), [&](std::string_view name) { return engine.run_parameter(name); });
+    auto store = Store::open(engine, {.file = path, .sync = plan.general.sync});
     if (!store) return tl::unexpected(Problem{Problem::Severity::error, plan.file_line, store.error()});
     plan.store = std::move(*store);
     return {};

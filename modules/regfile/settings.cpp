@@ -48,7 +48,7 @@ constexpr Section kSections[] = {
             "${name} in it stands for a parameter of that message.",
      .keys = kUserKeys,
      .any_key = true,
-     .sample = "[101]\npassword=use `jackfield user add 101` for a good one\nalternatives=4001,front-desk\n"},
+     .sample = "`jackfield user add 101` writes a section like this one, with a good password:\n[101]\npassword=\nalternatives=4001,front-desk\n"},
 };
 
 }  // namespace
@@ -64,6 +64,17 @@ GeneralSettings read_general(const Settings& settings) {
           .sync = settings.boolean(kGeneral, "sync"),
           .allow_empty_password = settings.boolean(kGeneral, "allow_empty_password"),
           .max_contacts = static_cast<std::uint32_t>(settings.integer(kGeneral, "max_contacts"))};
+}
+
+std::filesystem::path bindings_path(std::string_view written, const std::filesystem::path& state_dir,
+                                    const std::function<std::optional<std::string_view>(std::string_view)>& run_parameter) {
+  if (written.empty()) return {};
+  // Absolute, so that a state directory named in the text is not taken for one below itself.
+  const auto state = std::filesystem::absolute(state_dir);
+  const auto name_of_state = state.string();
+  return state / substitute(written, [&](std::string_view name) -> std::optional<std::string_view> {
+    return name == "statedir" ? std::optional<std::string_view>(name_of_state) : run_parameter(name);
+  });
 }
 
 }  // namespace jackfield::regfile

@@ -3,6 +3,8 @@
 
 #include <jackfield/settings.h>
 
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -31,5 +33,9 @@ struct GeneralSettings {
   std::uint32_t max_contacts = 0;
 };
 GeneralSettings read_general(const Settings& settings);
+
+/// `file` with `${statedir}` and run parameters put in; below the state directory when it is relative. Empty stays empty.
+std::filesystem::path bindings_path(std::string_view written, const std::filesystem::path& state_dir,
+                                    const std::function<std::optional<std::string_view>(std::string_view name)>& run_parameter);
 
 }  // namespace jackfield::regfile

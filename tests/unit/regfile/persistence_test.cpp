@@ -1,3 +1,4 @@
+#include "settings.h"
 #include "unit/regfile/fixture.h"
 
 #include <doctest/doctest.h>
@@ -209,6 +210,15 @@ TEST_CASE("file= names another place, below the state directory when it is relat
   auto engine = std::make_shared<TestEngine>();
   { CHECK(Users(engine, "[general]\nfile=here-${nodename}.conf\n[101]\n").add({.user = "101"})); }
   CHECK(std::filesystem::exists(engine->state_dir() / "here-test.conf"));
+}
+
+TEST_CASE("file= is found from a state directory that is named relatively, too") {
+  const auto none = [](std::string_view) { return std::optional<std::string_view>(); };
+  const auto here = std::filesystem::current_path();
+  CHECK(regfile::bindings_path("${statedir}/b.conf", "state", none) == here / "state/b.conf");
+  CHECK(regfile::bindings_path("b.conf", "state", none) == here / "state/b.conf");
+  CHECK(regfile::bindings_path("/var/b.conf", "state", none) == "/var/b.conf");
+  CHECK(regfile::bindings_path("", "state", none).empty());
 }
 
 TEST_CASE("a place that cannot be written refuses the start with its line and what to do") {
