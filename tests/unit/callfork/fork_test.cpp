@@ -1,0 +1,369 @@
+// Forked calls with legs that the test plays: who rings when, who wins, what the losers and the caller are told.
+#include "forks.h"
+#include "plan.h"
+#include "refusals.h"
+
+#include <jackfield/messages/call.h>
+#include <jackfield/messages/chan.h>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/test_engine.h"
+
+namespace jackfield::callfork {
+namespace {
+
+using namespace std::chrono_literals;
+namespace param = messages::param;
+
+class Leg final : public Channel {
+ public:
+  Leg(ChannelTable& table, std::string id, ChannelDirection direction) : Channel(std::move(id), "leg", direction), table_(table) { table_.add(*this); }
+  ~Leg() override { table_.remove(*this); }
+
+ private:
+  ChannelTable& table_;
+};
+
+struct Told {
+  std::string id, reason, cause;
+  bool operator==(const Told&) const = default;
+};
+struct Fixture {
+  TestEngine engine;
+  std::shared_ptr<Forks> forks = std::make_shared<Forks>(engine, 4000ms);
+  std::unique_ptr<Leg> caller = std::make_unique<Leg>(engine.channels(), "leg/caller", ChannelDirection::incoming);
+  std::map<std::string, std::unique_ptr<Leg>> legs;              ///< by target
+  std::vector<std::string> called;                               ///< targets, in order
+  std::map<std::string, std::map<std::string, std::string>> asked;  ///< parameters of each target's call.execute
+  std::vector<Told> dropped;                                     ///< call.drop of legs, the caller's among them
+  std::vector<std::string> heard;                                ///< what reached the caller
+  std::vector<std::string> replaced;
+  std::vector<Bus::Subscription> handlers;
+
+  Fixture() {
+    forks->start();
+    install(messages::kCallExecute, 90, [this](Message& message) {
+      const std::string target(message.get(param::kCallto));
+      if (!target.starts_with("leg/")) return false;
+      called.push_back(target);
+      for (const auto& [name, value] : message.parameters()) asked[target].emplace(name, value);
+      if (target == "leg/offline") {
+        message.set(param::kError, "offline");
+        return false;
+      }
+      legs[target] = std::make_unique<Leg>(engine.channels(), target, ChannelDirection::outgoing);
+      return engine.channels().connect(message.payload<ChannelHandle>()->id, target);
+    });
+    install(messages::kCallDrop, 60, [this](Message& message) {
+      const std::string id(message.get(param::kId));
+      if (!id.starts_with("leg/")) return false;
+      dropped.push_back({id, std::string(message.get(param::kReason)), std::string(message.get(param::kCauseSip))});
+      legs.erase(id);
+      return true;
+    });
+    for (const messages::MessageName* name : {&messages::kCallRinging, &messages::kCallProgress, &messages::kCallAnswered})
+      install(*name, 100, [this](Message& message) {
+        if (message.get(param::kPeerid) != "leg/caller") return false;
+        CHECK(message.get(param::kTargetid) == "leg/caller");
+        heard.push_back(fmt::format("{} {}", message.name(), message.get(param::kId)));
+        return true;
+      });
+    install(messages::kChanReplaced, 100, [this](Message& message) {
+      replaced.push_back(fmt::format("{} {} {} {}", message.get("id"), message.get("newid"), message.get("peerid"), message.get("id.1")));
+      return false;
+    });
+  }
+  ~Fixture() {
+    legs.clear();
+    caller.reset();
+    engine.run_until_idle();
+    CHECK(forks->size() == 0);
+    CHECK(engine.channels().size() == 0);
+  }
+  template <class Answer>
+  void install(const messages::MessageName& name, int priority, Answer answer) {
+    handlers.push_back(engine.bus().install({.message = name, .priority = priority}, [answer](Message& message) -> Verdict { return answer(message); }));
+  }
+
+  bool execute(std::string_view callto, const std::vector<std::pair<std::string, std::string>>& parameters = {}) {
+    Message message(messages::kCallExecute);
+    message.set(param::kId, "leg/caller").set(param::kCallto, callto).set(param::kCaller, "101").set(param::kBillid, "1-1");
+    for (const auto& [name, value] : parameters) message.set(name, value);
+    message.attach(std::make_shared<ChannelHandle>(ChannelHandle{"leg/caller"}));
+    const bool handled = engine.dispatch(message).value_or(false);
+    error = message.get(param::kError);
+    engine.run_until_idle();
+    return handled;
+  }
+  std::string error;
+  bool says(const std::string& leg, const messages::MessageName& name) {
+    Message message(name);
+    if (const auto found = legs.find(leg); found != legs.end()) found->second->complete(message);
+    const bool handled = engine.dispatch(message).value_or(false);
+    engine.run_until_idle();
+    return handled;
+  }
+  void rings(const std::string& leg) {
+    legs.at(leg)->set_heard();
+    says(leg, messages::kCallRinging);
+  }
+  void ends(const std::string& leg, const std::string& reason, const std::string& cause = {}) {
+    DisconnectReason why{reason};
+    if (!cause.empty()) why.parameters.emplace_back("cause_sip", cause);
+    engine.channels().disconnect(leg, why);
+    legs.erase(leg);
+    engine.run_until_idle();
+  }
+  std::vector<std::string> take_called() { return std::exchange(called, {}); }
+  std::vector<Told> take_dropped() { return std::exchange(dropped, {}); }
+};
+
+using Names = std::vector<std::string>;
+using Drops = std::vector<Told>;
+
+TEST_CASE_FIXTURE(Fixture, "All targets ring at once, the first answer is connected to the caller, the others stop as answered elsewhere") {
+  REQUIRE(execute("fork leg/a leg/b leg/c"));
+  CHECK(take_called() == Names{"leg/a", "leg/b", "leg/c"});
+  rings("leg/a");
+  rings("leg/b");
+  CHECK(heard == Names{"call.ringing leg/a", "call.ringing leg/b"});
+  CHECK(says("leg/b", messages::kCallAnswered));
+  CHECK(heard.back() == "call.answered leg/b");
+  CHECK(caller->peer() == "leg/b");
+  CHECK(legs.at("leg/b")->peer() == "leg/caller");
+  CHECK(take_dropped() == Drops{{"leg/a", "answered-elsewhere", "200"}, {"leg/c", "answered-elsewhere", "200"}});
+  CHECK(replaced == Names{"fork/1 leg/b leg/caller leg/a"});
+  CHECK(forks->size() == 0);
+  CHECK(engine.channels().size() == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Of two answers in one turn the first wins") {
+  execute("fork leg/a leg/b");
+  auto a = std::make_unique<Message>(messages::kCallAnswered), b = std::make_unique<Message>(messages::kCallAnswered);
+  legs.at("leg/a")->complete(*a);
+  legs.at("leg/b")->complete(*b);
+  engine.bus().enqueue(std::move(*a));
+  engine.bus().enqueue(std::move(*b));
+  engine.run_until_idle();
+  CHECK(caller->peer() == "leg/a");
+  CHECK(heard == Names{"call.answered leg/a"});
+  CHECK(take_dropped() == Drops{{"leg/b", "answered-elsewhere", "200"}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "Each target gets the caller's parameters and its own, and nothing of the fork's") {
+  execute("fork", {{"callto.1", "leg/a"}, {"callto.1.maxcall", "9000"}, {"callto.1.called", "4711"}, {"callto.2", "leg/b"}, {"fork.ringer", "x"}, {"called", "102"}, {"error", "old"}});
+  CHECK(take_called() == Names{"leg/a", "leg/b"});
+  CHECK(asked["leg/a"]["maxcall"] == "9000");
+  CHECK(asked["leg/a"]["called"] == "4711");
+  CHECK(asked["leg/b"]["called"] == "102");
+  CHECK(asked["leg/b"].count("maxcall") == 0);
+  CHECK(asked["leg/b"]["caller"] == "101");
+  CHECK(asked["leg/b"]["billid"] == "1-1");
+  CHECK(asked["leg/b"]["cdrtrack"] == "false");
+  CHECK(asked["leg/b"]["id"] == "fork/1/2");
+  for (const std::string name : {"fork.ringer", "callto.1", "callto.2", "callto.1.maxcall", "error"}) CHECK(asked["leg/a"].count(name) == 0);
+  forks->drop_all({"test"});
+  engine.run_until_idle();
+}
+
+TEST_CASE_FIXTURE(Fixture, "When all refuse, the caller gets the best refusal") {
+  execute("fork leg/a leg/b leg/c");
+  ends("leg/a", "noanswer", "480");
+  ends("leg/b", "busy", "486");
+  CHECK(take_dropped().empty());
+  ends("leg/c", "failure", "500");
+  CHECK(take_dropped() == Drops{{"leg/caller", "busy", "486"}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "A 6xx ends the whole call at once") {
+  execute("fork leg/a leg/b");
+  rings("leg/b");
+  ends("leg/a", "rejected", "603");
+  CHECK(take_dropped() == Drops{{"leg/b", "rejected", ""}, {"leg/caller", "rejected", "603"}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "A phone that has sent nothing for 4 s does not hold up the refusal of those that did") {
+  execute("fork leg/silent leg/b");
+  SUBCASE("refused before") {
+    rings("leg/b");
+    ends("leg/b", "busy", "486");
+    engine.advance(3900ms);
+    CHECK(take_dropped().empty());
+    engine.advance(200ms);
+  }
+  SUBCASE("refused after") {
+    rings("leg/b");
+    engine.advance(5s);
+    CHECK(take_dropped().empty());
+    ends("leg/b", "busy", "486");
+  }
+  CHECK(take_dropped() == Drops{{"leg/silent", "busy", ""}, {"leg/caller", "busy", "486"}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "But one that rings does, and silence alone refuses nobody") {
+  execute("fork leg/a leg/b");
+  engine.advance(20s);
+  CHECK(take_dropped().empty());
+  legs.at("leg/a")->set_heard();
+  ends("leg/b", "busy", "486");
+  engine.advance(20s);
+  CHECK(take_dropped().empty());
+  ends("leg/a", "noanswer", "480");
+  CHECK(take_dropped() == Drops{{"leg/caller", "busy", "486"}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "A caller who gives up ends all of them, with his reason") {
+  execute("fork leg/a leg/b");
+  engine.channels().disconnect("leg/caller", {"Cancelled", {{"cause_sip", "487"}}});
+  engine.run_until_idle();
+  CHECK(take_dropped() == Drops{{"leg/a", "Cancelled", "487"}, {"leg/b", "Cancelled", "487"}});
+  CHECK(forks->size() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "A group follows when all of the one before have failed") {
+  execute("fork leg/a leg/b | leg/c");
+  CHECK(take_called() == Names{"leg/a", "leg/b"});
+  ends("leg/a", "busy", "486");
+  CHECK(take_called().empty());
+  ends("leg/b", "busy", "486");
+  CHECK(take_called() == Names{"leg/c"});
+  says("leg/c", messages::kCallAnswered);
+  CHECK(caller->peer() == "leg/c");
+}
+
+TEST_CASE_FIXTURE(Fixture, "Targets that cannot be called count as refused") {
+  SUBCASE("the next group follows") {
+    execute("fork leg/offline nowhere/x | leg/c");
+    CHECK(take_called() == Names{"leg/offline", "leg/c"});
+    ends("leg/c", "busy", "486");
+    CHECK(take_dropped() == Drops{{"leg/caller", "busy", "486"}});
+  }
+  SUBCASE("and when none can be, the caller hears why") {
+    execute("fork leg/offline");
+    CHECK(take_dropped() == Drops{{"leg/caller", "offline", ""}});
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "|next=ms lets a group join the one that rings, |drop=ms takes its place") {
+  SUBCASE("next") {
+    execute("fork leg/a |next=2000 leg/b");
+    rings("leg/a");
+    engine.advance(1900ms);
+    CHECK(take_called() == Names{"leg/a"});
+    engine.advance(200ms);
+    CHECK(take_called() == Names{"leg/b"});
+    CHECK(take_dropped().empty());
+    says("leg/a", messages::kCallAnswered);
+    CHECK(caller->peer() == "leg/a");
+  }
+  SUBCASE("drop") {
+    execute("fork leg/a |drop=2000 leg/b");
+    rings("leg/a");
+    engine.advance(2100ms);
+    CHECK(called == Names{"leg/a", "leg/b"});
+    CHECK(take_dropped() == Drops{{"leg/a", "noanswer", ""}});
+    ends("leg/b", "busy");
+    CHECK(take_dropped() == Drops{{"leg/caller", "busy", ""}});
+  }
+  SUBCASE("a group that fails sooner does not wait") {
+    execute("fork leg/a |next=2000 leg/b");
+    ends("leg/a", "busy");
+    CHECK(take_called() == Names{"leg/a", "leg/b"});
+    engine.advance(10s);
+    CHECK(take_called().empty());
+    ends("leg/b", "busy");
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "A target whose call.execute waits holds up no other") {
+  Pendings pendings(engine.timers());
+  PendingId question = 0;
+  handlers.push_back(engine.bus().install({.message = "call.execute", .priority = 50}, [&](Message& message) -> Verdict {
+    if (message.get(param::kCallto) != "leg/slow") return false;
+    return [](Pendings* all, PendingId* id) -> Task<bool> {
+      auto answer = all->open<bool>(1h);
+      *id = answer.id();
+      co_await answer.wait();
+      co_return false;
+    }(&pendings, &question);
+  }));
+  execute("fork leg/slow leg/b");
+  CHECK(take_called() == Names{"leg/b"});
+  says("leg/b", messages::kCallAnswered);
+  CHECK(caller->peer() == "leg/b");
+  pendings.complete<bool>(question, true);  // its leg comes too late and is refused by the table: its slave is gone
+  engine.run_until_idle();
+  legs.erase("leg/slow");
+  CHECK(caller->peer() == "leg/b");
+}
+
+TEST_CASE_FIXTURE(Fixture, "A fork without targets, or of nobody, is refused") {
+  CHECK_FALSE(execute("fork"));
+  CHECK(error == "noroute");
+  CHECK_FALSE(execute("fork |"));
+  CHECK_FALSE(execute("forklift"));
+  caller.reset();
+  CHECK_FALSE(execute("fork leg/a"));
+  CHECK(error == "nocall");
+  CHECK(called.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "call.drop ends one branch, one fork, or all") {
+  execute("fork leg/a leg/b");
+  const auto drop = [&](std::string_view id) {
+    Message message(messages::kCallDrop);
+    message.set("id", id).set("reason", "because");
+    const auto handled = engine.dispatch(message);
+    engine.run_until_idle();
+    return handled == true;
+  };
+  SUBCASE("one branch") {
+    CHECK(drop("fork/1/1"));
+    CHECK(take_dropped() == Drops{{"leg/a", "because", ""}});
+    says("leg/b", messages::kCallAnswered);
+    CHECK(caller->peer() == "leg/b");
+  }
+  SUBCASE("the fork") {
+    CHECK(drop("fork/1"));
+    CHECK(take_dropped() == Drops{{"leg/a", "because", ""}, {"leg/b", "because", ""}, {"leg/caller", "because", ""}});
+  }
+  SUBCASE("all forks") {
+    CHECK(drop("fork"));
+    CHECK(take_dropped().size() == 3);
+  }
+  SUBCASE("one that is not") {
+    CHECK_FALSE(drop("fork/99"));
+    CHECK_FALSE(drop("fork/x"));
+    forks->drop_all({"test"});
+    engine.run_until_idle();
+  }
+}
+
+TEST_CASE("Refusals are ranked: the user's word, an absent phone, a redirection, a server's failure, our own trouble") {
+  const auto refusal = [](std::string reason, std::string cause) {
+    DisconnectReason out{std::move(reason)};
+    if (!cause.empty()) out.parameters.emplace_back("cause_sip", cause);
+    return out;
+  };
+  const std::vector<DisconnectReason> worst_first = {refusal("noroute", ""), refusal("failure", "500"), refusal("moved", "302"), refusal("noanswer", "480"), refusal("busy", "486"),
+                                                     refusal("rejected", "603")};
+  Refusals all;
+  CHECK(all.best().reason == "noanswer");
+  for (const auto& one : worst_first) {
+    all.add(one);
+    CHECK(all.best().reason == one.reason);
+  }
+  for (const auto& one : worst_first) all.add(one);
+  CHECK(all.best().reason == "rejected");
+}
+
+}  // namespace
+}  // namespace jackfield::callfork
