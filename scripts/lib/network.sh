@@ -22,20 +22,3 @@ next_free_port() {
   while port_owner "$port" >/dev/null; do port=$((port + 1)); done
   echo "$port"
 }
-
-# configured_port FILE: port= of its [general], 5060 where it says nothing.
-configured_port() {
-  awk '/^[ \t]*\[/ { general = /^[ \t]*\[general\]/ } general && /^[ \t]*port[ \t]*=/ { sub(/^[^=]*=[ \t]*/, ""); print; found = 1; exit }
-       END { if (!found) print 5060 }' "$1"
-}
-
-# set_port FILE PORT
-set_port() {
-  local new
-  new=$(awk -v port="$2" '
-    /^[ \t]*\[/ { if (general && !done) { print "port=" port; done = 1 } general = /^[ \t]*\[general\]/ }
-    general && !done && /^[ \t]*;?[ \t]*port[ \t]*=/ { print "port=" port; done = 1; next }
-    { print }
-    END { if (!done) { if (!general) print "[general]"; print "port=" port } }' "$1")
-  printf '%s\n' "$new" >"$1"
-}

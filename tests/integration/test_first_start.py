@@ -17,14 +17,15 @@ class FirstStart(Case):
     def setUp(self):
         super().setUp()
         self.checkout = os.path.join(self.folder, "checkout")
-        self.copy_tracked_files(os.environ["JACKFIELD_SOURCE"], self.checkout)
+        self.copy_what_git_would_keep(os.environ["JACKFIELD_SOURCE"], self.checkout)
         self.home = self.namespace("server")
         self.lan = Lan(self.home)
         self.runs = 0
 
     @staticmethod
-    def copy_tracked_files(source, target):
-        names = subprocess.run(["git", "-C", source, "ls-files", "-z"], capture_output=True, check=True).stdout.decode()
+    def copy_what_git_would_keep(source, target):
+        command = ["git", "-C", source, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(command, capture_output=True, check=True).stdout.decode()
         for name in names.split("\0"):
             if name and os.path.exists(os.path.join(source, name)):
                 os.makedirs(os.path.dirname(os.path.join(target, name)), exist_ok=True)
@@ -40,7 +41,7 @@ class FirstStart(Case):
         def printed():
             if run.status is not None:
                 raise AssertionError(f"scripts/run ended with {run.status}:\n{run.output}")
-            return "Ctrl-C stops the server" in run.output and run.output
+            return "Ctrl-C stops the server" in run.output and run.output[run.output.index("What a phone asks for"):]
         return run, wait_for("scripts/run's welcome", printed, 900 if os.environ.get("JACKFIELD_BUILD") is None else 15)
 
     def stop(self, run):
@@ -67,6 +68,8 @@ class FirstStart(Case):
         phones["101"].hang_up()
         phones["102"].expect("CALL_CLOSED")
         self.stop(run)
+        with open(os.path.join(self.checkout, ".jackfield", "state", "calls.tsv"), encoding="utf-8") as file:
+            self.assertEqual(len(file.readlines()), 2, "one record for each leg of the call")
         subprocess.run(["git", "-C", self.checkout, "init", "--quiet"], check=True)
         ignored = subprocess.run(["git", "-C", self.checkout, "check-ignore", ".jackfield/conf.d/regfile.conf"], capture_output=True)
         self.assertEqual(ignored.returncode, 0, "what holds passwords must be ignored by git")
@@ -97,7 +100,7 @@ class FirstStart(Case):
             holder.bind(("0.0.0.0", 5060))
         self.addCleanup(holder.close)
         run, welcome = self.start()
-        self.assertRegex(welcome, rf"Port 5060 is taken by \S+ \(process {os.getpid()}\)")
+        self.assertRegex(run.output, rf"Port 5060 is taken by \S+ \(process {os.getpid()}\)")
         self.assertRegex(welcome, r"port +5061, UDP and TCP")
         self.stop(run)
 

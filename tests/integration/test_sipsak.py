@@ -16,10 +16,11 @@ class Sipsak(Case):
 
     def test_register_with_digest(self):
         jackfield = self.server({"101": "an-old-song"})
-        result = self.sipsak("-U", "-s", f"sip:101@{self.address()}", "-a", "an-old-song", "-C", f"sip:101@{self.address(2)}:5099", "-x", "120")
+        contact = f"sip:101@{self.address(2)}:5099"
+        result = self.sipsak("-U", "-s", f"sip:101@{self.address()}", "-u", "101", "-a", "an-old-song", "-C", contact, "-x", "120")
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         contacts = self.phone(jackfield, "101", "an-old-song").register([]).contacts
-        self.assertEqual(list(contacts), [f"sip:101@{self.address(2)}:5099"])
+        self.assertEqual(list(contacts), [contact])
 
 
 main()

@@ -18,7 +18,7 @@ struct Times {
   Milliseconds t1{500}, t2{4000}, t4{5000};
   Milliseconds timer_c{180000};  ///< 0: none
   Milliseconds linger{0};        ///< in place of D, I, J, K when not 0
-  Milliseconds trying{200};      ///< a 100 leaves by then (§17.2.1)
+  Milliseconds trying{150};      ///< then a 100 leaves; RFC 3261 §17.2.1 wants it there within 200 ms
 
   Milliseconds give_up() const { return 64 * t1; }                                                ///< B, F, H, J, L, M
   Milliseconds d() const { return linger.count() ? linger : std::max(Milliseconds(32000), give_up()); }

@@ -107,7 +107,8 @@ class Baresip:
                 raise AssertionError(f"{self.name} expected {' or '.join(kinds)} within {seconds} s, saw {', '.join(seen) or 'nothing'}")
 
     def registered(self, seconds=5.0):
-        return self.expect("REGISTER_OK", seconds=seconds)
+        """Waits until the registrar has taken it. It may have before we could listen: the state counts, not the event."""
+        wait_for(f"{self.name} to be registered; it says {self.command('reginfo')}", lambda: "OK" in self.command("reginfo"), seconds)
 
     def dial(self, uri):
         self.command("dial", uri)
