@@ -25,6 +25,12 @@ import servers
 from table import Table, duration
 
 
+def progress(text):
+    """One line that is written over, for a person who waits."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+
+
 class Bench:
     def __init__(self, build, folder, quick, repeat):
         self._build = build
@@ -71,9 +77,9 @@ class Bench:
         reports = {row: [] for row in cases}
         for number in range(self._repeat):
             for row, case in cases.items():
-                print(f"\r{title}, {number + 1} of {self._repeat}: {row}\033[K", end="", file=sys.stderr)
+                progress(f"{title}, {number + 1} of {self._repeat}: {row}")
                 reports[row].append(case())
-        print("\r\033[K", end="", file=sys.stderr)
+        progress("")
 
         def median(row, key):
             return statistics.median(report[key] for report in reports[row])
@@ -195,7 +201,7 @@ def main():
         sys.exit("The measurements need two processors: one for the server, one for the load.")
     measure.stay_undisturbed()
     with tempfile.TemporaryDirectory(prefix="jackfield-bench-") as folder:
-        bench = Bench(options.build, folder, options.quick, options.repeat)
+        bench = Bench(os.path.abspath(options.build), folder, options.quick, options.repeat)
         for name in options.names or names:
             getattr(bench, name)()
     sys.exit(1 if bench.failures else 0)
