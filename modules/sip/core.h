@@ -53,11 +53,17 @@ class Admission {
   virtual void challenge(const Message& request, const stack::FlowId& flow, stack::ServerTransactionId transaction) = 0;
 };
 
+/// Names a phone across its connections: a call outlives the one it was made over (D16).
+struct Device {
+  std::string username, key;  ///< `key` as Binding has it
+};
+
 /// Where a user's binding is reached: answered by registrar/ for the call side.
 struct BindingTarget {
   stack::FlowId flow;
   std::string request_uri;         ///< the contact as the phone wrote it
   std::vector<std::string> route;  ///< Path, first hop first
+  std::optional<Device> device = {};  ///< on connections only
 };
 
 class BindingTable {
@@ -65,6 +71,10 @@ class BindingTable {
   virtual ~BindingTable() = default;
   /// Finds the flow of what user.register gave the store as `data` (`sip/` already removed). Nothing: not one of our bindings.
   virtual std::optional<BindingTarget> find(std::string_view data) const = 0;
+  /// The phone of this user that is registered over this connection.
+  virtual std::optional<Device> device_on(std::string_view username, const stack::FlowId& connection) const = 0;
+  /// The connection it is reached by now; the user's only one where its binding has another key than it had.
+  virtual std::optional<stack::FlowId> connection_of(const Device& device) const = 0;
 };
 
 }  // namespace jackfield::sip

@@ -36,6 +36,7 @@ IncomingLeg::IncomingLeg(Services& services, const Message& invite, const stack:
   username_ = sender.username;
   authenticated_ = sender.kind == Sender::Kind::user;
   if (const auto& uri = invite.request_uri()) domain_ = uri->host;
+  if (authenticated_ && stack::is_reliable(flow.kind)) device_ = services.bindings.device_on(username_, flow);
   set_billid(services.core.engine.channels().next_billid());
   set_dialog(stack::Dialog::answering(invite, new_tag(services)));
   services.legs.own(invite_, number());

@@ -258,9 +258,9 @@ const stack::FlowId& Leg::out_flow() {
   auto& transport = services_.core.transport;
   if (transport.alive(flow_)) return flow_;
   // A call outlives its connection (D16): the phone's newest one, else a new one to where its Contact points.
-  if (!binding_.empty())
-    if (const auto binding = services_.bindings.find(binding_); binding && transport.alive(binding->flow)) {
-      set_flow(binding->flow);
+  if (device_)
+    if (const auto newest = services_.bindings.connection_of(*device_)) {
+      set_flow(*newest);
       return flow_;
     }
   if (const auto hop = Uri::parse(dialog_.next_hop()))

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -96,7 +97,7 @@ class Leg : public Channel {
   Services& services_;
   Exchange exchange_;
   std::string caller_, called_, username_, domain_;
-  std::string binding_;  // `data` of the binding that was called: finds its flow again
+  std::optional<Device> device_;  // finds the phone's next connection
   bool authenticated_ = false;
 
  private:

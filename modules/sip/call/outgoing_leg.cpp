@@ -50,8 +50,8 @@ std::string host_port(const Uri& uri) {
 
 OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMessage& execute)
     : Leg(services, ChannelDirection::outgoing, target.flow) {
-  binding_ = target.binding;
-  authenticated_ = !binding_.empty();
+  device_ = target.device;
+  authenticated_ = target.is_binding;
   caller_ = execute.get(param::kCaller);
   called_ = execute.get(param::kCalled);
   set_billid(std::string(execute.get(param::kBillid)));
@@ -63,7 +63,7 @@ OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMess
   domain_ = execute.get(param::kDomain);
   const auto host = domain_.empty() ? std::string_view(reach.host) : std::string_view(domain_);
   const auto user = called_.empty() && uri ? unescape(uri->user) : called_;
-  const auto to_host = binding_.empty() && uri ? host_port(*uri) : std::string(host);
+  const auto to_host = !target.is_binding && uri ? host_port(*uri) : std::string(host);
 
   const auto hops = execute.number(param::kAntiloop, core.settings->max_forwards);
   auto& random = core.engine.random();

@@ -24,7 +24,7 @@ std::string lower(std::string_view text) {
 tl::expected<Target, NoTarget> find_target(const Services& services, std::string_view callto, const BusMessage& message) {
   if (auto binding = services.bindings.find(callto)) {
     if (!services.core.transport.alive(binding->flow)) return tl::unexpected(NoTarget{"noanswer", "The phone's connection is gone"});
-    return Target{binding->flow, std::move(binding->request_uri), std::move(binding->route), std::string(callto)};
+    return Target{binding->flow, std::move(binding->request_uri), std::move(binding->route), true, std::move(binding->device)};
   }
   if (const auto line = message.get(param::kLine); !line.empty())
     return tl::unexpected(NoTarget{"offline", fmt::format("There is no line {}", line)});

@@ -3,6 +3,7 @@
 
 #include <jackfield/channel.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -16,7 +17,8 @@ struct Target {
   stack::FlowId flow;
   std::string request_uri;
   std::vector<std::string> route = {};
-  std::string binding = {};  ///< `data` when it is one of ours
+  bool is_binding = false;  ///< one of our own phones
+  std::optional<Device> device = {};
 };
 
 /// `callto` without `sip/`; host, port and oip_transport of the message fill what it does not say. The error is a text of COMPAT's

@@ -252,7 +252,29 @@ std::optional<BindingTarget> Registrar::find(std::string_view data) const {
   std::vector<std::string_view> path;
   split_list(binding->path(), path);
   target.route.assign(path.begin(), path.end());
+  if (stack::is_reliable(flow.kind)) target.device = Device{std::string(binding->username()), std::string(binding->key())};
   return target;
+}
+
+std::optional<Device> Registrar::device_on(std::string_view username, const stack::FlowId& connection) const {
+  std::optional<Device> device;
+  table_.each_of(username, [&](BindingId, const Binding& binding) {
+    if (binding.facts().flow == connection) device = Device{std::string(username), std::string(binding.key())};
+  });
+  return device;
+}
+
+std::optional<stack::FlowId> Registrar::connection_of(const Device& device) const {
+  std::optional<stack::FlowId> same, only;
+  std::size_t count = 0;
+  table_.each_of(device.username, [&](BindingId, const Binding& binding) {
+    const auto& flow = binding.facts().flow;
+    if (!flow || !stack::is_reliable(flow.kind) || !core_.transport.alive(flow)) return;
+    ++count;
+    only = flow;
+    if (binding.key() == device.key) same = flow;
+  });
+  return same || count != 1 ? same : only;
 }
 
 std::size_t Registrar::restore_all(const messages::StoredBindings& stored) {

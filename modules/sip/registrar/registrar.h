@@ -35,6 +35,8 @@ class Registrar final : public BindingTable {
   void recall_all();
 
   std::optional<BindingTarget> find(std::string_view data) const override;
+  std::optional<Device> device_on(std::string_view username, const stack::FlowId& connection) const override;
+  std::optional<stack::FlowId> connection_of(const Device& device) const override;
   const Table& table() const { return table_; }
 
  private:

@@ -145,6 +145,15 @@ class Bindings final : public BindingTable {
     const auto found = all.find(data);
     return found == all.end() ? std::nullopt : std::optional(found->second);
   }
+  std::map<std::string, stack::FlowId> connections;  ///< by user
+  std::optional<Device> device_on(std::string_view username, const stack::FlowId& connection) const override {
+    const auto found = connections.find(std::string(username));
+    return found == connections.end() || !(found->second == connection) ? std::nullopt : std::optional(Device{found->first, "key"});
+  }
+  std::optional<stack::FlowId> connection_of(const Device& device) const override {
+    const auto found = connections.find(device.username);
+    return found == connections.end() ? std::nullopt : std::optional(found->second);
+  }
 };
 
 class CallWorld : public stack::TransactionUser {

@@ -357,7 +357,7 @@ TEST_CASE_FIXTURE(Fixture, "A call of nobody in particular is served from wherev
 TEST_CASE_FIXTURE(Fixture, "An answered call outlives its connection: the next request takes the phone's newest one") {
   FarEnd carl{*this, "198.51.100.3:5060", 7};
   carl.name = "102";
-  bindings.all["102@198.51.100.3:5060"] = {carl.flow, "sip:102@10.0.0.3:5060;transport=tcp", {}};
+  bindings.all["102@198.51.100.3:5060"] = {carl.flow, "sip:102@10.0.0.3:5060;transport=tcp", {}, Device{"102", "key"}};
   route = [](BusMessage& message) {
     message.set_retvalue("sip/102@198.51.100.3:5060");
     return true;
@@ -365,24 +365,33 @@ TEST_CASE_FIXTURE(Fixture, "An answered call outlives its connection: the next r
   connect(ann, carl);
   close(carl.flow);
   CHECK(engine.channels().size() == 2);
-  SUBCASE("the binding's") {
+  SUBCASE("where it registered again") {
     FarEnd again{*this, "198.51.100.3:6000", 9};
-    bindings.all["102@198.51.100.3:5060"].flow = again.flow;
+    bindings.connections["102"] = again.flow;
     ann.request("BYE");
     again.answer(again.expect("BYE"), 200);
   }
   SUBCASE("or one to where its Contact points") {
-    bindings.all.clear();
     ann.request("BYE");
     carl.flow.connection = network.last_connection;
     carl.answer(carl.expect("BYE"), 200);
   }
   SUBCASE("or none, and then nothing hangs about") {
-    bindings.all.clear();
     network.can_connect = false;
     ann.request("BYE");
     ann.expect("SIP/2.0 200");
   }
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "So does a caller's") {
+  FarEnd carl{*this, "198.51.100.3:40000", 7}, again{*this, "198.51.100.3:40001", 8};
+  bindings.connections["101"] = carl.flow;
+  connect(carl, bob);
+  close(carl.flow);
+  bindings.connections["101"] = again.flow;
+  bob.request("BYE");
+  again.answer(again.expect("BYE"), 200);
   check_all_gone();
 }
 
