@@ -152,9 +152,12 @@ int print_help(const Options& options, const std::string& topic) {
 }
 
 int ask_running(const Options& options, const std::string& line, bool wait_for_end) {
-  const auto configuration = load_configuration(options, false);
-  if (!configuration) return kConfiguration;
-  const auto answer = ask_server(configuration->state_dir(), line, wait_for_end);
+  // A server runs on however broken its files have become meanwhile: it can still be asked and stopped.
+  const auto& places = options.places;
+  Configuration configuration(places, {});
+  const bool good = !settings::has_errors(configuration.load());
+  const auto state_dir = good ? configuration.state_dir() : places.state_dir.empty() ? places.default_state_dir : places.state_dir;
+  const auto answer = ask_server(state_dir, line, wait_for_end);
   if (!answer) {
     std::cerr << answer.error() << '\n';
     return kNoServer;
@@ -210,7 +213,7 @@ int enable_module(const Options& options, const std::string& name) {
 
 int other_command(const Options& options, const std::vector<std::string>& words) {
   const auto configuration = load_configuration(options, false);
-  if (!configuration) return kConfiguration;
+  if (!configuration) return options.places.state_dir.empty() ? static_cast<int>(kConfiguration) : ask_running(options, fmt::format("{}", fmt::join(words, " ")));
   Problems problems;
   const auto found = find_command(configuration->descriptors(problems), words.front());
   if (found.command) {

@@ -119,7 +119,7 @@ class Check {
   void expand(Entry& entry) {
     entry.value = substitute(entry.value, [&](std::string_view name) {
       const auto value = run_parameter_ ? run_parameter_(name) : std::nullopt;
-      if (!value) warn(entry.where, fmt::format("there is no run parameter `{}`: it counts as empty", name));
+      if (!value) warn(entry.where, fmt::format("there is no run parameter `{}`", name));
       return value;
     });
   }

@@ -66,4 +66,4 @@ std::unique_ptr<Module> make_hello() { return std::make_unique<Hello>(); }
 
 }  // namespace
 
-JACKFIELD_MODULE(.name = "hello", .summary = "greets", .requires_modules = {}, .keys = &kKeys, .create = make_hello)
+JACKFIELD_MODULE(.name = "hello", .summary = "greets", .requires_modules = {}, .keys = &kKeys, .create = make_hello);

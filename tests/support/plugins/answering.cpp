@@ -54,4 +54,4 @@ class Answering final : public ModuleOf<Word> {
 }  // namespace
 
 JACKFIELD_MODULE(.name = "answering", .summary = "a module for tests", .requires_modules = {}, .keys = &kKeys,
-                 .create = []() -> std::unique_ptr<jackfield::Module> { return std::make_unique<Answering>(); })
+                 .create = []() -> std::unique_ptr<jackfield::Module> { return std::make_unique<Answering>(); });

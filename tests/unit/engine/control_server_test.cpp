@@ -11,8 +11,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 using namespace jackfield;
@@ -58,16 +60,24 @@ class Running {
                                                      .log = log_,
                                                      .clock = clock_,
                                                      .random = random_,
-                                                     .notify = [this](std::string_view state) { states_ += std::string(state) + " "; },
+                                                     .notify =
+                                                         [this](std::string_view state) {
+                                                           if (state != "WATCHDOG=1") states_ += std::string(state) + " ";
+                                                           if (state == "READY=1" && !started_.test_and_set()) ready_.set_value();
+                                                         },
                                                      .handle_signals = false});
-    thread_ = std::thread([this] { result_ = server_->run(); });
+    thread_ = std::thread([this] {
+      result_ = server_->run();
+      if (!started_.test_and_set()) ready_.set_value();
+    });
+    ready_.get_future().wait();
   }
   ~Running() {
     if (thread_.joinable()) stop();
   }
   ControlAnswer ask(std::string_view line) const {
     const auto answer = ask_server(home_.state(), line);
-    REQUIRE_MESSAGE(answer, (answer ? "" : answer.error()));
+    REQUIRE_MESSAGE(answer, (answer ? "" : answer.error() + home_.log()));
     return *answer;
   }
   bool stop() {
@@ -87,6 +97,8 @@ class Running {
   SystemRandom random_;
   ProgramLog log_;
   std::string states_;
+  std::atomic_flag started_;
+  std::promise<void> ready_;
   std::unique_ptr<Server> server_;
   std::thread thread_;
   bool result_ = false;

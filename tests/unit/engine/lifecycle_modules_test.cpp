@@ -117,7 +117,7 @@ TEST_CASE("modules: they start after what they need and stop in exact reverse") 
   CHECK(stage.modules->start({&kA, &kB, &kC}, stage.reader()).done);
   CHECK(stage.take() == Steps{"prepare c", "prepare b", "prepare a", "apply c", "apply b", "apply a"});
   CHECK(stage.modules->names() == std::vector<std::string>{"c", "b", "a"});
-  stage.engine.run(stage.modules->drain());
+  stage.engine.spawn("drain", stage.modules->drain());
   stage.engine.advance(std::chrono::milliseconds(50));
   CHECK(stage.take() == Steps{"drain a", "drain b", "drain c"});
   stage.modules->stop();
