@@ -35,8 +35,7 @@ Binding::Pointer Binding::make(PackedBinding packed, std::int64_t expires_ms) {
 }
 
 PackedBinding Binding::packed() const {
-  // Made from checked bytes, so that it is there.
-  return *PackedBinding::parse({reinterpret_cast<const char*>(this + 1), size_});
+  return PackedBinding::of_checked({reinterpret_cast<const char*>(this + 1), size_});
 }
 
 std::string_view Binding::username() const {

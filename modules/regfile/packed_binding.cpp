@@ -15,8 +15,11 @@ constexpr auto kKept = std::to_array<std::string_view>({
     param::kDriver,       param::kRouteParams, param::kConnectionId, param::kConnectionReliable, param::kOconnectionId,
     param::kListener,     param::kIpHost,      param::kIpPort,       param::kIpTransport,        param::kSipContact,
     param::kSipCallid,    param::kSipCseq,     param::kSipInstance,  param::kRegId,              param::kSipPath,
-    param::kQ,            param::kDevice,      param::kRegNatAddr,
+    param::kQ,            param::kRegNatAddr,
 });
+
+constexpr std::uint8_t kSameAsKey = 0x80;
+static_assert(kKept.size() < kSameAsKey);
 
 /// 0: none of them.
 std::uint8_t code_of(std::string_view name) {
@@ -55,8 +58,9 @@ std::optional<std::uint64_t> take_number(std::string_view& bytes) {
   return std::nullopt;
 }
 
-std::optional<PackedBinding::Parameter> PackedBinding::take_parameter(std::string_view& bytes) {
-  const auto code = static_cast<std::uint8_t>(bytes.front());
+std::optional<PackedBinding::Parameter> PackedBinding::take_parameter(std::string_view& bytes) const {
+  const auto first = static_cast<std::uint8_t>(bytes.front());
+  const auto code = static_cast<std::uint8_t>(first & ~kSameAsKey);
   bytes.remove_prefix(1);
   Parameter parameter;
   if (code == 0) {
@@ -68,25 +72,39 @@ std::optional<PackedBinding::Parameter> PackedBinding::take_parameter(std::strin
   } else {
     return std::nullopt;
   }
+  if (first & kSameAsKey) {
+    parameter.value = key_;
+    return parameter;
+  }
   const auto value = take_text(bytes);
   if (!value) return std::nullopt;
   parameter.value = *value;
   return parameter;
 }
 
-std::optional<PackedBinding> PackedBinding::parse(std::string_view bytes) {
-  PackedBinding packed;
-  packed.bytes_ = bytes;
-  for (auto* text : {&packed.username_, &packed.key_, &packed.data_}) {
+bool PackedBinding::take_head(std::string_view& bytes) {
+  bytes_ = bytes;
+  for (auto* text : {&username_, &key_, &data_}) {
     const auto taken = take_text(bytes);
-    if (!taken) return std::nullopt;
+    if (!taken) return false;
     *text = *taken;
   }
-  packed.parameters_ = bytes;
+  parameters_ = bytes;
+  return !username_.empty() && !data_.empty();
+}
+
+std::optional<PackedBinding> PackedBinding::parse(std::string_view bytes) {
+  PackedBinding packed;
+  if (!packed.take_head(bytes)) return std::nullopt;
   while (!bytes.empty()) {
-    if (!take_parameter(bytes)) return std::nullopt;
+    if (!packed.take_parameter(bytes)) return std::nullopt;
   }
-  if (packed.username_.empty() || packed.data_.empty()) return std::nullopt;
+  return packed;
+}
+
+PackedBinding PackedBinding::of_checked(std::string_view bytes) {
+  PackedBinding packed;
+  packed.take_head(bytes);
   return packed;
 }
 
@@ -119,20 +137,21 @@ void BindingPacker::begin(std::string_view username, std::string_view key, std::
   bytes_.clear();
   append_text(bytes_, username);
   append_text(bytes_, key);
+  key_size_ = key.size();
+  key_at_ = bytes_.size() - key_size_;
   append_text(bytes_, data);
 }
 
 void BindingPacker::add(std::string_view name, std::string_view value) {
   const auto code = code_of(name);
-  bytes_.push_back(static_cast<char>(code));
+  // Most phones are known by their contact.
+  const bool same = key_size_ != 0 && value == std::string_view(bytes_).substr(key_at_, key_size_);
+  bytes_.push_back(static_cast<char>(same ? code | kSameAsKey : code));
   if (code == 0) append_text(bytes_, name);
-  append_text(bytes_, value);
+  if (!same) append_text(bytes_, value);
 }
 
-PackedBinding BindingPacker::packed() const {
-  const auto packed = PackedBinding::parse(bytes_);
-  return packed ? *packed : PackedBinding();
-}
+PackedBinding BindingPacker::packed() const { return PackedBinding::of_checked(bytes_); }
 
 PackedBinding BindingPacker::pack(const Message& user_register) {
   begin(user_register.get(param::kUsername), user_register.get(param::kBinding), user_register.get(param::kData));

@@ -1,7 +1,7 @@
 // What is kept of one registration, as one string of bytes: the same in memory and in the journal. Pure: bytes in, views out.
 //
 //   username, key, data, then for each kept parameter: its code, or 0 and its name; its value. Every text has its length in
-//   front, in as many bytes of seven bits as it needs.
+//   front, in as many bytes of seven bits as it needs. A code with its highest bit set has no value: it is the key once more.
 #pragma once
 
 #include <jackfield/message.h>
@@ -26,6 +26,8 @@ class PackedBinding {
 
   /// Nothing when the bytes are not whole: they came from a file.
   static std::optional<PackedBinding> parse(std::string_view bytes);
+  /// The same for bytes that were checked before.
+  static PackedBinding of_checked(std::string_view bytes);
 
   std::string_view bytes() const { return bytes_; }
   std::string_view username() const { return username_; }
@@ -55,7 +57,8 @@ class PackedBinding {
   static bool lists(std::string_view names, std::string_view name);
 
  private:
-  static std::optional<Parameter> take_parameter(std::string_view& bytes);
+  bool take_head(std::string_view& bytes);
+  std::optional<Parameter> take_parameter(std::string_view& bytes) const;
 
   std::string_view bytes_, username_, key_, data_, parameters_;
 };
@@ -72,6 +75,7 @@ class BindingPacker {
 
  private:
   std::string bytes_;
+  std::size_t key_at_ = 0, key_size_ = 0;
 };
 
 }  // namespace jackfield::regfile

@@ -43,6 +43,21 @@ TEST_CASE("packed bytes are what was packed; cut ones are none") {
   }
 }
 
+TEST_CASE("a parameter that repeats the key costs one byte and reads like any other") {
+  BindingPacker packer;
+  packer.begin("101", "sip:101@phone", "sip/x");
+  const auto before = packer.packed().bytes().size();
+  packer.add("sip_contact", "sip:101@phone");
+  CHECK(packer.packed().bytes().size() == before + 1);
+  packer.add("x-own", "sip:101@phone");
+  packer.add("q", "");
+  const auto packed = PackedBinding::parse(packer.packed().bytes());
+  REQUIRE(packed);
+  CHECK(packed->parameter("sip_contact") == "sip:101@phone");
+  CHECK(packed->parameter("x-own") == "sip:101@phone");
+  CHECK(packed->parameter("q") == "");
+}
+
 TEST_CASE("the table agrees with a plain map through thousands of changes") {
   std::mt19937 random(42);
   BindingTable table;
