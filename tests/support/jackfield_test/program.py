@@ -15,13 +15,14 @@ class Server:
     """Made with start(). `users` maps names to passwords or to a dict of the user's keys; `settings` maps a module to
     {section: {key: value}}."""
 
-    def __init__(self, folder, address, *, port=5060, users=None, settings=None, modules=_MODULES, namespace=None):
+    def __init__(self, folder, address, *, port=5060, users=None, settings=None, modules=_MODULES, namespace=None, program=PROGRAM):
         self.address = (address, port)
         self.conf = os.path.join(folder, "conf.d")
         self.state = os.path.join(folder, "state")
         self.records_path = os.path.join(folder, "records.tsv")
         self._folder = folder
         self._namespace = namespace
+        self._program = program
         self._starts = 0
         self.process = None
         os.makedirs(self.conf)
@@ -47,7 +48,7 @@ class Server:
                 file.write("\n".join(lines) + "\n")
 
     def _arguments(self, *arguments):
-        command = [PROGRAM, "-c", self.conf, "-w", self.state, *arguments]
+        command = [self._program, "-c", self.conf, "-w", self.state, *arguments]
         return self._namespace.command(*command) if self._namespace else command
 
     def start(self, seconds=10.0):
