@@ -53,18 +53,22 @@ Table::Put Table::put(Binding::Ptr binding) {
   if (existing) {
     // The chain of the user keeps its order: a refreshed binding stays where it was.
     const auto data_hash = [&](std::uint32_t each) { return slots_[each].binding->data_hash_; };
+    const bool moved = connection_of(*slots_[slot].binding) != connection_of(*binding);
     by_data_.erase(slot, data_hash);
-    unlink(slot);
+    unlink_due(slot);
+    if (moved) unlink_connection(slot);
     binding->next_of_user_ = slots_[slot].binding->next_of_user_;
     std::swap(slots_[slot].binding, binding);
     by_data_.insert(slot, data_hash);
-    link(slot);
+    link_due(slot);
+    if (moved) link_connection(slot);
     return {id_of(slot), std::move(binding)};
   }
   slots_[slot].binding = std::move(binding);
   link_user(slot);
   by_data_.insert(slot, [&](std::uint32_t each) { return slots_[each].binding->data_hash_; });
-  link(slot);
+  link_due(slot);
+  link_connection(slot);
   ++size_;
   return {id_of(slot), nullptr};
 }
@@ -72,7 +76,8 @@ Table::Put Table::put(Binding::Ptr binding) {
 Binding::Ptr Table::take(BindingId id) {
   if (!find(id)) return nullptr;
   const auto slot = static_cast<std::uint32_t>(id);
-  unlink(slot);
+  unlink_due(slot);
+  unlink_connection(slot);
   by_data_.erase(slot, [&](std::uint32_t each) { return slots_[each].binding->data_hash_; });
   unlink_user(slot);
   ++slots_[slot].generation;
@@ -116,19 +121,24 @@ void Table::unlink_user(std::uint32_t slot) {
   slots_[before].binding->next_of_user_ = binding.next_of_user_;
 }
 
-void Table::link(std::uint32_t slot) {
-  link_due(slot);
-  const auto& flow = slots_[slot].binding->facts().flow;
-  if (flow && stack::is_reliable(flow.kind)) by_connection_[flow.connection].push_back(slot);
+std::uint32_t Table::connection_of(const Binding& binding) {
+  const auto& flow = binding.facts().flow;
+  return flow && stack::is_reliable(flow.kind) ? flow.connection : 0;
 }
 
-void Table::unlink(std::uint32_t slot) {
-  unlink_due(slot);
-  const auto& flow = slots_[slot].binding->facts().flow;
-  if (!flow || !stack::is_reliable(flow.kind)) return;
-  const auto held = by_connection_.find(flow.connection);
-  std::erase(held->second, slot);
-  if (held->second.empty()) by_connection_.erase(held);
+void Table::link_connection(std::uint32_t slot) {
+  if (const auto connection = connection_of(*slots_[slot].binding)) by_connection_[connection].push_back(slot);
+}
+
+void Table::unlink_connection(std::uint32_t slot) {
+  const auto held = by_connection_.find(connection_of(*slots_[slot].binding));
+  if (held == by_connection_.end()) return;
+  // From the back: an edge's connection with thousands of bindings that closes gives them up in that order.
+  auto& slots = held->second;
+  const auto found = std::find(slots.rbegin(), slots.rend(), slot);
+  std::swap(*found, slots.back());
+  slots.pop_back();
+  if (slots.empty()) by_connection_.erase(held);
 }
 
 void Table::link_due(std::uint32_t slot) {

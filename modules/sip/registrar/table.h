@@ -102,7 +102,7 @@ class Table {
 
   /// Those that expire at `now` or before; call it with a rising time. They stay until taken; one that stays is reported again.
   std::vector<BindingId> due(MonoTime now);
-  /// Those on that connection (FlowId::connection).
+  /// Those on that connection (FlowId::connection); cheapest to take from the last to the first.
   std::vector<BindingId> on_connection(std::uint32_t connection) const;
 
   /// Every `stride`-th slot from `first` on: for work that is spread over time.
@@ -125,10 +125,11 @@ class Table {
   BindingId id_of(std::uint32_t slot) const { return BindingId{slots_[slot].generation} << 32 | slot; }
   std::uint32_t head(std::string_view username) const;
   std::uint32_t allocate();
-  void link(std::uint32_t slot);
-  void unlink(std::uint32_t slot);
   void link_user(std::uint32_t slot);
   void unlink_user(std::uint32_t slot);
+  static std::uint32_t connection_of(const Binding& binding);  // 0: none
+  void link_connection(std::uint32_t slot);
+  void unlink_connection(std::uint32_t slot);
   void link_due(std::uint32_t slot);
   void unlink_due(std::uint32_t slot);
   static std::int64_t second_of(MonoTime time);

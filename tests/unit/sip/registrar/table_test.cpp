@@ -101,3 +101,15 @@ TEST_CASE("The sweep works on a machine that was started a minute ago") {
   CHECK(table.due(MonoTime{std::chrono::seconds(60)}).empty());
   CHECK(table.due(MonoTime{std::chrono::seconds(70)}).size() == 1);
 }
+
+TEST_CASE("An edge with very many bindings on one connection costs no more a binding than a phone, also when it goes") {
+  Table table;
+  constexpr int kBindings = 100000;
+  for (int round = 0; round < 2; ++round)
+    for (int i = 0; i < kBindings; ++i) table.put(make(fmt::format("u{}", i), fmt::format("sip:{}@edge", i), MonoTime::max(), 7));
+  const auto ids = table.on_connection(7);
+  REQUIRE(ids.size() == kBindings);
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) REQUIRE(table.take(*id));
+  CHECK(table.size() == 0);
+  CHECK(table.on_connection(7).empty());
+}
