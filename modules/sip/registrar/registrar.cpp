@@ -236,7 +236,7 @@ void Registrar::flow_closed(const stack::FlowId& flow) {
   if (!stack::is_reliable(flow.kind)) return;
   const auto ids = table_.on_connection(flow.connection);
   if (ids.empty()) return;
-  for (const auto id : ids) table_.take(id);
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) table_.take(*id);
   jackfield::Message message(messages::kUserUnregister.name, core_.engine.clock().wall());
   message.set(param::kConnectionId, connection_id(core_, flow));
   core_.engine.bus().enqueue(std::move(message));

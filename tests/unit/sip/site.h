@@ -284,6 +284,13 @@ struct Phone {
         authorization.empty() ? "" : "Authorization: " + authorization + "\r\n");
   }
 
+  /// Another socket: a nonce is good for one source only, so the phone waits to be challenged anew.
+  void move_to(const stack::FlowId& other) {
+    flow = other;
+    nonce.clear();
+    authorization.clear();
+  }
+
   void authorize() {
     digest::Hasher hasher;
     digest::Answer answer{.method = method, .uri = uri, .nonce = nonce};

@@ -17,7 +17,7 @@ TEST_CASE("The device that called is found on the connection it registers over n
 
   site.close(phone.flow);
   CHECK_FALSE(site.registrar->connection_of(*device));
-  phone.flow = tcp("198.51.100.7:40001", 6);
+  phone.move_to(tcp("198.51.100.7:40001", 6));
   REQUIRE(phone.enroll({contact}).code == 200);
   CHECK(site.registrar->connection_of(*device) == phone.flow);
 
@@ -35,7 +35,7 @@ TEST_CASE("A device without an instance is the user's only phone on a connection
   const auto device = site.registrar->device_on("200", phone.flow);
   REQUIRE(device);
   site.close(phone.flow);
-  phone.flow = tcp("198.51.100.7:40001", 6);
+  phone.move_to(tcp("198.51.100.7:40001", 6));
   REQUIRE(phone.enroll({"<sip:200@10.0.0.7:40001;transport=tcp>"}).code == 200);
   CHECK(site.registrar->connection_of(*device) == phone.flow);
 }

@@ -100,9 +100,7 @@ TEST_CASE("A phone that reconnects takes its binding with it") {
   Phone phone{.site = site, .flow = tcp("203.0.113.5:41000", 5)};
   phone.enroll({"<sip:200@192.168.1.2;transport=tcp>"});
   const auto old = phone.flow;
-  phone.flow = tcp("203.0.113.5:42000", 6);
-  phone.nonce.clear();
-  phone.authorization.clear();
+  phone.move_to(tcp("203.0.113.5:42000", 6));
   CHECK(phone.enroll({"<sip:200@192.168.1.2;transport=tcp>"}).contacts().size() == 1);
   CHECK(site.network.holds[5] == 0);
   CHECK(site.network.holds[6] == 1);
