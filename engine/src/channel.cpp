@@ -154,8 +154,13 @@ void ChannelTable::Impl::part(Channel& channel, const DisconnectReason& reason) 
   Message message(kChanDisconnected, clock.wall());
   peer->complete(message);
   set_reason(message, reason);
-  bus.enqueue(std::move(message), [weak = weak_from_this(), id = peer->id(), reason](Message&, bool handled) {
-    if (const auto impl = weak.lock(); impl && !handled) impl->drop_untaken(id, reason);
+  bus.enqueue(std::move(message), [weak = weak_from_this(), id = peer->id(), reason](Message& told, bool handled) {
+    const auto impl = weak.lock();
+    if (!impl || handled) return;
+    // A handler may have given another reason (D15): `error`, as in routing, or `reason` itself.
+    auto last = reason;
+    last.reason = told.get(param::kError, told.get(param::kReason));
+    impl->drop_untaken(id, last);
   });
 }
 

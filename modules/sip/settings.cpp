@@ -211,6 +211,7 @@ class Reader {
     c.early_media = settings_.text(s, "early_media") == "each" ? EarlyMedia::each : EarlyMedia::first;
     c.auth_dialog = settings_.boolean(s, "auth_dialog");
     c.drop_on_close = settings_.boolean(s, "drop_on_close");
+    out.transactions.timer_c = std::chrono::milliseconds(0);  // maxcall is a call's own, and may be longer
   }
 
   void read_listeners(SipSettings& out) {

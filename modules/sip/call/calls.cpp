@@ -133,7 +133,7 @@ void Calls::in_dialog(const stack::IncomingRequest& request) {
   const bool stranger = leg->wants_credentials(request.flow);
   if (message.method() == Method::ack) {
     // It cannot be challenged; one from elsewhere is passed over where the dialog is somebody's.
-    if (!stranger || services.core.settings->call.auth_dialog) leg->acknowledge(message);
+    if (!stranger || leg->is_peers(request.flow)) leg->acknowledge(message);
     return;
   }
   if (!stranger) return leg->in_dialog({message, request.flow});

@@ -38,8 +38,7 @@ Leg::~Leg() {
 }
 
 bool Leg::wants_credentials(const stack::FlowId& from) const {
-  if (!authenticated_) return false;
-  return services_.core.settings->call.auth_dialog || !(from == flow_ || from.remote.same_host(flow_.remote));
+  return authenticated_ && (services_.core.settings->call.auth_dialog || !is_peers(from));
 }
 
 void Leg::complete(BusMessage& message) const {

@@ -39,6 +39,8 @@ class Leg : public Channel {
   const stack::FlowId& flow() const { return flow_; }
   const std::string& username() const { return username_; }
   bool gone() const { return gone_; }  ///< it left the bus
+  /// True for the dialog's flow and its peer's address.
+  bool is_peers(const stack::FlowId& from) const { return from == flow_ || from.remote.same_host(flow_.remote); }
   /// True when a request from there needs credentials first (D4).
   bool wants_credentials(const stack::FlowId& from) const;
 

@@ -69,7 +69,7 @@ void describe_invite(BusMessage& message, const Core& core, const Message& invit
 
   if (!invite.body().empty()) {
     message.set(param::kMedia, "yes");
-    message.set(param::kRtpForward, "yes");
+    message.set(param::kRtpForward, "possible");
     message.set(param::kSdpRaw, invite.body());
   }
   for (const auto& [name, value] : sender.parameters) message.set(name, value);

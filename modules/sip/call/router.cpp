@@ -91,6 +91,7 @@ Task<> route_call(std::weak_ptr<Services> services, LegNumber number, BusMessage
     call->routed();
     message.set(param::kCallto, message.retvalue());
     message.set(param::kStatus, call->status());
+    if (message.get(param::kRtpForward) == "possible") message.set(param::kRtpForward, "yes");
     message.erase(param::kError);
     message.erase(param::kReason);
     message.attach(std::make_shared<ChannelHandle>(ChannelHandle{call->id()}));

@@ -82,6 +82,8 @@ TEST_CASE_FIXTURE(Fixture, "The bus sees a call in Yate's order, with its parame
   CHECK(route.at("sdp_raw") == sdp("offer"));
   CHECK(route.at("direction") == "incoming");
   CHECK(route.at("billid") == all("call.answered").at(0).at("billid"));
+  CHECK(route.at("rtp_forward") == "possible");
+  CHECK(all("call.execute").at(0).at("rtp_forward") == "yes");
   CHECK(all("call.execute").at(0).at("callto") == "sip/sip:102@198.51.100.2:5060");
   const auto answered = all("call.answered").at(0);
   CHECK(answered.handled);
@@ -280,6 +282,16 @@ TEST_CASE_FIXTURE(Fixture, "A refusal keeps the phone's code, phrase and Q.850 c
   CHECK(hangup("sip/2").at("reason") == "busy");
   CHECK(hangup("sip/1").at("reason") == "busy");
   CHECK(hangup("sip/1").at("reason_sip") == "Busy Here");
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A handler of chan.disconnected that gives another reason gives another code") {
+  handle(messages::kChanDisconnected, [](BusMessage& message) {
+    message.set("error", "congestion");
+    return false;
+  });
+  CHECK(stack::first_line(refuse(486)).starts_with("SIP/2.0 480 "));
+  CHECK(hangup("sip/1").at("reason") == "congestion");
   check_all_gone();
 }
 
