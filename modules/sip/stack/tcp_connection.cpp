@@ -1,5 +1,7 @@
 #include "stack/tcp_connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -18,6 +20,7 @@ constexpr unsigned kRounds = 4;                  // reads before others have the
 constexpr std::size_t kKeptCapacity = 16 * 1024; // of an idle connection's queue
 constexpr Duration kHalfClosed{5000};            // for answers to what a far end sent before it shut its side, and last words
 constexpr Duration kDraining{2000};
+constexpr unsigned kUnacknowledged = 32000;      // milliseconds: 64*T1
 
 }  // namespace
 
@@ -36,6 +39,8 @@ void TcpConnection::start() {
   socket_.non_blocking(true, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+  // A far end that vanished without a word is known as soon as what we send goes unacknowledged for so long.
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledged, sizeof kUnacknowledged);
   state_ = State::open;
   host_->watch(flow_, options_.tcp_idle, TimerKind::coarse);
   wait_readable();

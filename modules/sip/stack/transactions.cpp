@@ -25,7 +25,8 @@ HashKey random_key(Random& random) {
 
 struct Transactions::Impl {
   Impl(Engine& engine, const TransactionOptions& options)
-      : context{engine.timers(), times_of(options), random_key(engine.random())},
+      : log(engine.log("sip")),
+        context{engine.timers(), times_of(options), random_key(engine.random())},
         branch_key(random_key(engine.random())),
         server(context, engine.clock(), options.completed_bytes, options.ignore_via),
         client(context) {}
@@ -38,6 +39,7 @@ struct Transactions::Impl {
   ServerSide::Identity identity_of(const IncomingRequest& request);
   void write(const IncomingRequest& request, int code, std::string_view phrase, const ExtraHeaders& extra);
 
+  Logger& log;
   TransactionContext context;
   HashKey branch_key;
   std::uint64_t branches = 0;
@@ -102,6 +104,9 @@ void Transactions::Impl::cancel(const FlowId& flow) {
 
 // Answers what is no good, as far as an answer can be addressed: never an ACK, never a response.
 void Transactions::Impl::refuse(const FlowId& flow, std::string_view bytes, int code, std::string_view reason) {
+  if (log.enabled(LogLevel::debug))
+    log.debug("event=message_refused remote={} transport={} code={} reason={} call_id={}", flow.remote.text(),
+              transport_parameter(flow.kind), code, log_value(reason), log_value(message.call_id()));
   if (bytes.starts_with("SIP/") || bytes.starts_with("ACK ") || !message.top_via()) return;
   write({message, flow}, code, reason, {});
   context.transport->send(server.response_flow(message, flow), context.scratch);

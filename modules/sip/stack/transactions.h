@@ -56,7 +56,8 @@ class TransactionUser {
   virtual void request(const IncomingRequest& request) = 0;
   /// The INVITE was cancelled and the CANCEL answered; respond(487) is up to the user. `cancel` for its Reason header.
   virtual void cancelled(ServerTransactionId invite, const Message& cancel) = 0;
-  /// A server INVITE transaction ended without ACK (timer H), its flow closed, or a 2xx was never acknowledged (64*T1).
+  /// A server INVITE transaction ended without ACK (timer H), no way to its client is left, or a 2xx was never acknowledged (64*T1).
+  /// A closed connection alone does not end it: its response opens a new one (RFC 3261 §18.2.2).
   virtual void server_failed(ServerTransactionId invite) = 0;
   /// 1xx (not 100 of a non-INVITE), 2xx (each of them), 3xx–6xx (acknowledged already).
   virtual void response(ClientTransactionId transaction, const Message& response, const FlowId& flow) = 0;
