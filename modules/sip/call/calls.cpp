@@ -110,6 +110,9 @@ void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request
   auto& leg = static_cast<IncomingLeg&>(
       services_->legs.add(std::make_unique<IncomingLeg>(*services_, invite, request.flow, transaction, sender, parties)));
 
+  core.log.debug("event=call channel={} caller={} called={} username={} address={} callid={}", leg.id(), log_value(parties.caller), log_value(parties.called),
+                 log_value(sender.username), leg.address(), log_value(invite.call_id()));
+
   auto startup = leg.message(messages::kChanStartup);
   startup.set(param::kCaller, parties.caller).set(param::kCalled, parties.called).set(param::kCalledfull, parties.called);
   startup.set(param::kCallername, parties.callername).set(param::kSipCallid, invite.call_id());

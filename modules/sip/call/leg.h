@@ -45,7 +45,7 @@ class Leg : public Channel {
   bool wants_credentials(const stack::FlowId& from) const;
 
   // From the wire.
-  /// A request within the dialog that may be served; not an ACK. `from_peer` flows become the dialog's.
+  /// A request within the dialog that may be served; not an ACK. Where it came from becomes the dialog's flow.
   void in_dialog(const Request& request);
   void acknowledge(const Message& ack);
   virtual void response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow);

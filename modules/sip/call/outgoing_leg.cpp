@@ -104,6 +104,8 @@ void OutgoingLeg::send_invite(std::optional<std::string> sdp) {
   if (state_ != State::preparing || gone()) return;
   if (!sdp) return drop({"unacceptable"});
   state_ = State::calling;
+  services_.core.log.debug("event=calling channel={} peer={} target={} address={} callid={}", id(), peer(), log_value(dialog().target()), address(),
+                           log_value(dialog().call_id()));
   const auto body = sdp->empty() ? std::string() : identity().apply(*sdp);
   const auto invite = send_request(Method::invite, body, [this](Writer& writer) {
     for (const auto& [name, value] : extra_) writer.header(std::string_view(name), value);
