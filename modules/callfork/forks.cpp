@@ -82,18 +82,21 @@ Fork* Forks::fork_of(const Message& message, std::string_view& slave) const {
 // The legs' messages go on to the caller's driver: these handlers only say who the caller is.
 
 bool Forks::news(Message& message) {
+  // A fork may be another's target: each names its caller, up to the one that is none of ours.
   std::string_view slave;
-  Fork* fork = fork_of(message, slave);
-  return fork && !fork->news(slave, message);
+  while (Fork* fork = fork_of(message, slave))
+    if (!fork->news(slave, message)) return true;
+  return false;
 }
 
 bool Forks::answered(Message& message) {
   std::string_view slave;
-  Fork* fork = fork_of(message, slave);
-  if (!fork) return false;
-  const bool won = fork->answered(slave, message);
-  settle(*fork);
-  return !won;
+  while (Fork* fork = fork_of(message, slave)) {
+    const bool won = fork->answered(slave, message);
+    settle(*fork);
+    if (!won) return true;
+  }
+  return false;
 }
 
 bool Forks::disconnected(std::string_view channel, const DisconnectReason& reason) {

@@ -21,13 +21,13 @@ int code_of(const DisconnectReason& reason) {
 }
 
 /// Lower is better. A user's own word (busy, not acceptable, declined) tells the caller more than a phone that was not there; then
-/// redirections, server failures, and last what never reached a far end.
+/// redirections and challenges, which the caller cannot follow, server failures, and last what never reached a far end.
 int rank(const DisconnectReason& reason) {
   const int code = code_of(reason);
   if (code >= 600) return 0;
   if (code == 0) return reason.reason == "busy" || reason.reason == "rejected" ? 1 : 5;
   if (code >= 500) return 4;
-  if (code < 400) return 3;
+  if (code < 400 || code == 401 || code == 407) return 3;
   const bool absent = code == 404 || code == 408 || code == 480 || code == 481 || code == 487;
   return absent ? 2 : 1;
 }

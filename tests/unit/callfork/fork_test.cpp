@@ -347,7 +347,28 @@ TEST_CASE_FIXTURE(Fixture, "call.drop ends one branch, one fork, or all") {
   }
 }
 
-TEST_CASE("Refusals are ranked: the user's word, an absent phone, a redirection, a server's failure, our own trouble") {
+TEST_CASE_FIXTURE(Fixture, "A fork may be the target of another: news and the answer reach the caller through both") {
+  REQUIRE(execute("fork", {{"callto.1", "leg/a"}, {"callto.2", "fork leg/b leg/c"}}));
+  CHECK(take_called() == Names{"leg/a", "leg/b", "leg/c"});
+  CHECK(forks->size() == 2);
+  rings("leg/b");
+  CHECK(heard == Names{"call.ringing leg/b"});
+  SUBCASE("one of the inner fork answers") {
+    CHECK(says("leg/b", messages::kCallAnswered));
+    CHECK(heard.back() == "call.answered leg/b");
+    CHECK(caller->peer() == "leg/b");
+    CHECK(legs.at("leg/b")->peer() == "leg/caller");
+    CHECK(take_dropped().size() == 2);
+  }
+  SUBCASE("all refuse") {
+    ends("leg/b", "busy", "486");
+    ends("leg/c", "noanswer", "480");
+    ends("leg/a", "noanswer", "480");
+    CHECK(take_dropped() == Drops{{"leg/caller", "busy", "486"}});
+  }
+}
+
+TEST_CASE("Refusals are ranked: the user's word, an absent phone, a redirection or challenge, a server's failure, our own trouble") {
   const auto refusal = [](std::string reason, std::string cause) {
     DisconnectReason out{std::move(reason)};
     if (!cause.empty()) out.parameters.emplace_back("cause_sip", cause);
@@ -363,6 +384,10 @@ TEST_CASE("Refusals are ranked: the user's word, an absent phone, a redirection,
   }
   for (const auto& one : worst_first) all.add(one);
   CHECK(all.best().reason == "rejected");
+
+  Refusals challenged;
+  for (const auto& one : {refusal("noauth", "407"), refusal("busy", "486")}) challenged.add(one);
+  CHECK(challenged.best().reason == "busy");
 }
 
 }  // namespace
