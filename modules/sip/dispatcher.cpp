@@ -12,7 +12,6 @@ namespace {
 using stack::IncomingRequest;
 
 constexpr std::string_view kSupported[] = {"path"};  // RFC 3327
-constexpr std::string_view kAccept = "application/sdp";
 
 std::string allowed_methods() { return std::string(call::kAllow) + ", REGISTER"; }
 
@@ -74,7 +73,7 @@ void Dispatcher::options(const IncomingRequest& request) {
   const int code = core_.engine.draining() ? 503 : 200;
   answer(core_, request, {}, code, {}, [](Writer& writer) {
     writer.header(HeaderId::allow, allowed_methods());
-    writer.header(HeaderId::accept, kAccept);
+    writer.header(HeaderId::accept, call::kAccept);
     for (const auto extension : kSupported) writer.header(HeaderId::supported, extension);
   });
 }

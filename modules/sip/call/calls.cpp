@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "call/description.h"
 #include "call/incoming_leg.h"
 #include "call/outgoing_leg.h"
 #include "call/router.h"
@@ -70,6 +71,9 @@ Task<> Calls::drain() {
   idle_ = idle.id();
   services_->legs.on_empty([this] { waits_.complete<bool>(idle_, true); });
   co_await idle.wait();
+  const LegTable::Scope scope(services_->legs);
+  for (const LegNumber number : services_->legs.numbers())
+    if (Leg* leg = services_->legs.find(number)) leg->end_without_ack();
 }
 
 // From the wire.
@@ -84,7 +88,9 @@ bool Calls::request(const stack::IncomingRequest& request) {
   }
   if (method == Method::ack) return true;  // for nothing of ours
   if (method != Method::invite) return false;
-  new_call(request);
+  if (has_unknown_body(request.message))
+    services_->core.transactions.reply(request, 415, {}, [](Writer& writer) { writer.header(HeaderId::accept, kAccept); });
+  else new_call(request);
   return true;
 }
 
@@ -176,8 +182,14 @@ bool Calls::response(stack::ClientTransactionId transaction, const Message& resp
     leg->response(transaction, response, flow);
     return true;
   }
-  // The leg is gone, but somebody picked up: he must not be left with an open call.
   if (response.method() != Method::invite || response.status() / 100 != 2) return false;
+  // Repeated, because our ACK was lost, and a re-INVITE has followed meanwhile.
+  if (response.from() && response.to() && response.cseq())
+    if (Leg* leg = services_->legs.find(stack::DialogKeyView{response.call_id(), response.from()->tag}); leg && leg->dialog().remote_tag() == response.to()->tag) {
+      leg->send_ack(response.cseq()->number, {});
+      return true;
+    }
+  // The leg is gone, but somebody picked up: he must not be left with an open call.
   services_->refuse_answer(response, flow);
   return true;
 }

@@ -2,6 +2,7 @@
 
 #include <jackfield/messages/call.h>
 
+#include "call/description.h"
 #include "call/leg.h"
 
 namespace jackfield::sip::call {
@@ -42,14 +43,17 @@ void Exchange::reinvite(const Request& request) {
     case State::unacknowledged:
       return services.reply(request, 491);
   }
+  if (has_unknown_body(request.message))
+    return services.reply(request, 415, {}, [](Writer& writer) { writer.header(HeaderId::accept, kAccept); });
   services.legs.disown(server_);
   server_ = request.transaction ? request.transaction : services.core.transactions.begin({request.message, request.flow});
   services.legs.own(server_, leg_.number());
   cseq_ = request.message.cseq()->number;
-  offered_ = request.message.body().empty();  // then our 2xx has the offer
+  const auto description = description_of(request.message);
+  offered_ = description.empty();  // then our 2xx has the offer
   state_ = State::peer_asked;
   leg_.dialog().refresh_target(request.message);
-  tell_peer("request", request.message.body());
+  ask_peer("request", kNotAcceptable, description);
 }
 
 void Exchange::success(const Message& response) {
@@ -63,17 +67,11 @@ void Exchange::success(const Message& response) {
       return leg_.send_ack(cseq, ack_body_);
   }
   cseq_ = cseq;
-  ack_body_.clear();
-  if (offered_) {
-    send_ack({});
-  } else if (leg_.gone()) {
-    send_ack({});
-    return;
-  } else {
-    state_ = State::answer_due;
-  }
+  const auto description = description_of(response);
+  if (offered_ || description.empty() || leg_.gone()) send_ack({});
+  else state_ = State::answer_due;
   // The first INVITE's answer is call.answered, which the leg sends.
-  if (leg_.answered()) tell_peer("notify", response.body());
+  if (leg_.answered() && !leg_.gone()) tell_peer("notify", description);
 }
 
 bool Exchange::response(const Message& response) {
@@ -94,12 +92,13 @@ bool Exchange::acknowledged(const Message& ack) {
   services.core.transactions.acknowledged(server_);
   services.legs.disown(server_);
   state_ = State::idle;
-  if (offered_ && !leg_.gone()) tell_peer("notify", ack.body());
+  if (offered_ && !leg_.gone()) tell_peer("notify", description_of(ack));
   return true;
 }
 
 void Exchange::cancelled() {
-  if (state_ == State::peer_asked) refuse_reinvite(487, {});
+  // The other end may have agreed meanwhile, and both must know the same session: its answer decides, a 487 or a 200 that was faster.
+  if (state_ == State::peer_asked) ask_peer("cancel", 487);
 }
 
 // From the peer leg.
@@ -111,6 +110,7 @@ bool Exchange::update(BusMessage& message) {
     give_answer(message.get(param::kSdpRaw));
     return true;
   }
+  if (operation == "cancel") return take_back();
   if (operation == "reject") {
     if (state_ != State::peer_asked) return true;
     DisconnectReason reason{std::string(message.get(param::kError))};
@@ -136,6 +136,17 @@ bool Exchange::ask(BusMessage& message) {
   state_ = State::inviting;
   offered_ = !sdp.empty();
   leg_.services().media(leg_, MediaStep::offer, sdp, [](Leg& leg, std::optional<std::string> offer) { leg.exchange().send_offer(std::move(offer)); });
+  return true;
+}
+
+bool Exchange::take_back() {
+  if (state_ != State::inviting || !leg_.answered()) return false;
+  if (client_) {
+    leg_.services().core.transactions.cancel(client_);
+  } else {  // a media module is still asked
+    state_ = State::idle;
+    tell_refusal({"cancelled"});
+  }
   return true;
 }
 
@@ -186,23 +197,26 @@ void Exchange::end() {
 
 // To the peer leg.
 
-void Exchange::tell_peer(std::string_view operation, std::string_view sdp) {
-  auto& services = leg_.services();
+BusMessage Exchange::update_for_peer(std::string_view operation, std::string_view sdp) const {
   auto message = leg_.message(messages::kCallUpdate);
   message.set(param::kOperation, operation);
-  if (!sdp.empty()) {
-    message.set(param::kRtpForward, "yes");
-    message.set(param::kSdpRaw, sdp);
-  }
-  auto& bus = services.core.engine.bus();
-  if (operation != "request") return bus.enqueue(std::move(message));
-  bus.enqueue(std::move(message), [weak = services.self, number = leg_.number()](BusMessage& asked, bool handled) {
+  if (!sdp.empty()) message.set(param::kRtpForward, "yes").set(param::kSdpRaw, sdp);
+  return message;
+}
+
+void Exchange::tell_peer(std::string_view operation, std::string_view sdp) {
+  leg_.services().core.engine.bus().enqueue(update_for_peer(operation, sdp));
+}
+
+void Exchange::ask_peer(std::string_view operation, int unhandled, std::string_view sdp) {
+  auto& services = leg_.services();
+  services.core.engine.bus().enqueue(update_for_peer(operation, sdp), [weak = services.self, number = leg_.number(), server = server_, unhandled](BusMessage& asked, bool handled) {
     const auto services = weak.lock();
     if (handled || !services) return;
     const LegTable::Scope scope(services->legs);
     Leg* leg = services->legs.find(number);
-    if (!leg || leg->exchange().state() != State::peer_asked) return;
-    leg->exchange().refuse_reinvite(code_of(asked.get(param::kError)).value_or(kNotAcceptable), {});
+    if (!leg || leg->exchange().state() != State::peer_asked || leg->exchange().server() != server) return;
+    leg->exchange().refuse_reinvite(code_of(asked.get(param::kError)).value_or(unhandled), {});
   });
 }
 

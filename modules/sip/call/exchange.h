@@ -49,7 +49,7 @@ class Exchange {
   /// Timer H or a closed connection: there will be no ACK.
   void unanswered() { state_ = State::idle; }
 
-  // From the peer leg: call.update with operation request, notify or reject. False: not now, `error` says why.
+  // From the peer leg: call.update with operation request, notify, reject or cancel. False: not now, `error` says why.
   bool update(BusMessage& message);
 
   /// The leg ends: what waits is answered (487), what is due is acknowledged. An unacknowledged 2xx goes on waiting.
@@ -58,11 +58,15 @@ class Exchange {
  private:
   bool ask(BusMessage& message);
   void give_answer(std::string_view sdp);
+  bool take_back();
   void send_offer(std::optional<std::string> sdp);
   void send_answer(std::optional<std::string> sdp);
   void refuse_reinvite(int code, std::string_view phrase);
   void send_ack(std::string_view sdp);
+  BusMessage update_for_peer(std::string_view operation, std::string_view sdp) const;
   void tell_peer(std::string_view operation, std::string_view sdp);
+  /// What the peer leg does not take refuses the far end's re-INVITE, with `unhandled` unless it says why.
+  void ask_peer(std::string_view operation, int unhandled, std::string_view sdp = {});
   void tell_refusal(const DisconnectReason& reason);
 
   Leg& leg_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "call/description.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -30,7 +31,7 @@ std::string new_tag(Services& services) { return fmt::format("{:016x}", services
 
 IncomingLeg::IncomingLeg(Services& services, const Message& invite, const stack::FlowId& flow, stack::ServerTransactionId transaction,
                          const Sender& sender, const Parties& parties)
-    : Leg(services, ChannelDirection::incoming, flow), invite_(transaction), offerless_(invite.body().empty()) {
+    : Leg(services, ChannelDirection::incoming, flow), invite_(transaction), offerless_(description_of(invite).empty()) {
   caller_ = parties.caller;
   called_ = parties.called;
   username_ = sender.username;
@@ -40,6 +41,8 @@ IncomingLeg::IncomingLeg(Services& services, const Message& invite, const stack:
   set_billid(services.core.engine.channels().next_billid());
   set_dialog(stack::Dialog::answering(invite, new_tag(services)));
   services.legs.own(invite_, number());
+  // The other leg counts its own maxcall; this one is for a route that never says anything.
+  start_timer(Timer::maxcall, services.core.settings->call.maxcall);
   start_timer(Timer::timeout, services.core.settings->call.timeout);
 }
 
@@ -48,6 +51,7 @@ IncomingLeg::~IncomingLeg() { services_.legs.disown(invite_); }
 // Routing.
 
 void IncomingLeg::accepted(const BusMessage& message) {
+  stop_timer(Timer::maxcall);
   if (state_ != State::routing) return;
   state_ = State::waiting;
   if (const auto target = message.get(param::kTargetid); !target.empty()) set_target(std::string(target));

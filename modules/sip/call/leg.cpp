@@ -73,7 +73,7 @@ void Leg::in_dialog(const Request& request) {
       return exchange_.reinvite(request);
     case Method::options:
       return services_.reply(request, 200, {}, [](Writer& writer) {
-        writer.header(HeaderId::allow, kAllow).header(HeaderId::accept, "application/sdp");
+        writer.header(HeaderId::allow, kAllow).header(HeaderId::accept, kAccept);
       });
     case Method::info:
       // Without a body it only asks whether we are there (RFC 2976 §2.2).
@@ -168,6 +168,12 @@ void Leg::hang_up(const DisconnectReason& reason) {
   // §15: the called side does not send BYE before its 2xx is acknowledged or given up.
   if (exchange_.state() == Exchange::State::unacknowledged) bye_waits_ = true;
   else send_bye();
+}
+
+void Leg::end_without_ack() {
+  if (!bye_waits_) return;
+  exchange_.unanswered();
+  send_bye();
 }
 
 void Leg::send_bye() {

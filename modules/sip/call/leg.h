@@ -57,6 +57,8 @@ class Leg : public Channel {
   // From the bus.
   /// Ends the call towards the far end, then on the bus.
   void drop(const DisconnectReason& reason);
+  /// A BYE that still waits for the ACK leaves now: there will be nobody to receive one.
+  void end_without_ack();
   bool update(BusMessage& message) { return exchange_.update(message); }
   void complete(BusMessage& message) const override;
 

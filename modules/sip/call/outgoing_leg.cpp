@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "call/description.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -139,8 +140,9 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
 BusMessage OutgoingLeg::news(std::string_view name, const Message& response) const {
   auto news = message(name);
   news.set(param::kCallid, fmt::format("sip/{}/{}/{}", dialog().call_id(), dialog().local_tag(), response.to()->tag));
-  if (response.body().empty()) return news;
-  news.set(param::kRtpForward, "yes").set(param::kSdpRaw, response.body());
+  const auto description = description_of(response);
+  if (description.empty()) return news;
+  news.set(param::kRtpForward, "yes").set(param::kSdpRaw, description);
   if (response.status() < 200) news.set(param::kEarlymedia, "yes");
   return news;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "answer.h"
+#include "call/description.h"
 
 namespace jackfield::sip::call {
 
@@ -67,11 +68,7 @@ void describe_invite(BusMessage& message, const Core& core, const Message& invit
   if (const auto device = invite.value(HeaderId::user_agent); !device.empty()) message.set(param::kDevice, device);
   copy_headers(message, invite);
 
-  if (!invite.body().empty()) {
-    message.set(param::kMedia, "yes");
-    message.set(param::kRtpForward, "possible");
-    message.set(param::kSdpRaw, invite.body());
-  }
+  describe_media(message, description_of(invite));
   for (const auto& [name, value] : sender.parameters) message.set(name, value);
 }
 

@@ -51,6 +51,9 @@ struct Services {
   void refuse_answer(const Message& response, const stack::FlowId& flow);
 };
 
+/// The bodies we read, for Accept.
+inline constexpr std::string_view kAccept = "application/sdp, multipart/mixed";
+
 /// The methods a dialog of ours takes, for Allow.
 inline constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 

@@ -44,7 +44,7 @@ TEST_CASE("OPTIONS to the server is answered with what it does") {
   const auto reply = server.send("OPTIONS");
   CHECK(reply.code == 200);
   CHECK(reply.value("Allow").find("REGISTER") != std::string::npos);
-  CHECK(reply.value("Accept") == "application/sdp");
+  CHECK(reply.value("Accept") == "application/sdp, multipart/mixed");
   CHECK(reply.value("Supported") == "path");
   CHECK(server.transactions.live() == 0);
 }
@@ -54,6 +54,8 @@ TEST_CASE("OPTIONS for another's domain is 404, and 503 while the server drains"
   server.settings->domains = {"sip.example"};
   CHECK(server.send("OPTIONS", {}, "sip:200@elsewhere.example").code == 404);
   CHECK(server.send("OPTIONS", {}, "sip:200@SIP.example").code == 200);
+  CHECK(server.send("OPTIONS", {}, "sip:192.0.2.1").code == 200);  // who looks whether we live may know the address only
+  CHECK(server.send("OPTIONS", {}, "sip:192.0.2.1:5070").code == 404);
   server.engine.core().start_draining();
   CHECK(server.send("OPTIONS", {}, "sip:sip.example").code == 503);
 }

@@ -39,7 +39,7 @@ std::string FarEnd::write(const std::string& method, const std::string& uri, uns
   if (extra.find("Max-Forwards") == std::string::npos) out += "Max-Forwards: 70\r\n";
   if (method == "INVITE") out += fmt::format("Contact: <sip:{}@{}>\r\n", name, via_host);
   out += extra;
-  if (!description.empty()) out += "Content-Type: application/sdp\r\n";
+  if (!description.empty()) out += "Content-Type: " + content_type + "\r\n";
   return out + fmt::format("Content-Length: {}\r\n\r\n{}", description.size(), description);
 }
 

@@ -83,6 +83,7 @@ class FarEnd {
   std::string name = "101";
   std::deque<std::string> inbox;
   std::string via_host;
+  std::string content_type = "application/sdp";  ///< of what its requests carry
 
   // The dialog it is in.
   std::string call_id, local_tag, remote_tag, local, remote, target;

@@ -158,6 +158,73 @@ TEST_CASE_FIXTURE(Fixture, "Re-INVITEs that cross get 491") {
   hang_up();
 }
 
+TEST_CASE_FIXTURE(Fixture, "A re-INVITE that is cancelled is cancelled at the other end too, whose answer decides") {
+  connect(ann, bob);
+  ann.request("INVITE", sdp("hold"));
+  const auto invite = bob.expect("INVITE");
+  bob.answer(invite, 100);
+  ann.cancel();
+  ann.expect("SIP/2.0 200");
+  const auto cancel = bob.expect("CANCEL");
+  CHECK(header(cancel, "CSeq") == header(invite, "CSeq").substr(0, header(invite, "CSeq").find(' ')) + " CANCEL");
+  bob.answer(cancel, 200);
+  SUBCASE("it takes it back") {
+    ann.expect_nothing();
+    bob.answer(invite, 487);
+    bob.expect("ACK");
+    ann.expect("SIP/2.0 487");
+    ann.ack();
+  }
+  SUBCASE("it had agreed already: then both are in the new session") {
+    bob.answer(invite, 200, sdp("held"));
+    bob.expect("ACK");
+    ann.expect("SIP/2.0 200");
+    ann.ack();
+  }
+  hang_up();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A re-INVITE whose other end is no SIP leg and cannot take it back is 487 at once") {
+  connect(ann, bob);
+  handle(messages::kCallUpdate, [](BusMessage& message) {
+    message.set("peerid", "other/1").set("targetid", "other/1");
+    return message.get("operation") == "request" ? Verdict(true) : Verdict(false);
+  });
+  ann.request("INVITE", sdp("hold"));
+  ann.cancel();
+  ann.expect("SIP/2.0 200");
+  ann.expect("SIP/2.0 487");
+  ann.ack();
+  hang_up();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A 2xx that is repeated after a re-INVITE has left is acknowledged, and ends nothing") {
+  const auto invite = ring(ann, bob);
+  bob.answer(invite, 200, sdp("answer"));
+  const auto first = bob.expect("ACK");
+  ann.take_answer(ann.expect("SIP/2.0 200"));
+  ann.ack();
+  ann.request("INVITE", sdp("hold"));
+  const auto hold = bob.expect("INVITE");
+  bob.answer(invite, 200, sdp("answer"));  // the ACK was lost
+  CHECK(header(bob.expect("ACK"), "CSeq") == header(first, "CSeq"));
+  bob.expect_nothing();
+  bob.answer(hold, 200, sdp("held"));
+  bob.expect("ACK");
+  ann.expect("SIP/2.0 200");
+  ann.ack();
+  hang_up();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A re-INVITE with a body nobody reads is 415 and changes nothing") {
+  connect(ann, bob);
+  ann.content_type = "text/plain";
+  ann.request("INVITE", "hello");
+  CHECK(header(ann.expect("SIP/2.0 415"), "Accept") == kAccept);
+  bob.expect_nothing();
+  hang_up();
+}
+
 TEST_CASE_FIXTURE(Fixture, "A second re-INVITE before the first is answered gets 500") {
   connect(ann, bob);
   ann.request("INVITE", sdp("one"));
@@ -422,6 +489,23 @@ TEST_CASE_FIXTURE(Fixture, "call.drop ends one leg, all of the driver, or all") 
   CHECK(all("call.drop").at(0).handled == !all("call.drop").at(0).at("id").empty());
   ann.answer(ann.expect("BYE"), 200);
   bob.answer(bob.expect("BYE"), 200);
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "Draining waits a second for an ACK that is due, and sends the BYE then") {
+  const auto invite = ring(ann, bob);
+  bob.answer(invite, 200, sdp("answer"));
+  bob.expect("ACK");
+  ann.take_answer(ann.expect("SIP/2.0 200"));
+  engine.spawn("drain", calls->drain());
+  settle();
+  bob.answer(bob.expect("BYE"), 200);
+  for (int repeats = 0; repeats < 2; ++repeats) {
+    engine.advance(500ms);
+    while (!ann.inbox.empty() && ann.inbox.front().starts_with("SIP/2.0 200")) ann.inbox.pop_front();
+  }
+  engine.advance(100ms);
+  ann.answer(ann.expect("BYE"), 200);
   check_all_gone();
 }
 

@@ -166,6 +166,92 @@ TEST_CASE_FIXTURE(Fixture, "A call cancelled while its route waits is over, and 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(Fixture, "A handler that throws has not handled the message, and nothing is left of the call") {
+  const auto thrower = [](BusMessage&) -> Verdict { throw std::runtime_error("no such table"); };
+  SUBCASE("call.preroute: the call is routed") { handle(messages::kCallPreroute, thrower); }
+  SUBCASE("call.execute: it goes on to the leg") { handle(messages::kCallExecute, thrower); }
+  SUBCASE("call.ringing") { handle(messages::kCallRinging, thrower); }
+  SUBCASE("call.route") {
+    route = thrower;
+    ann.invite(sdp("offer"));
+    ann.expect("SIP/2.0 404");
+    check_all_gone();
+    return;
+  }
+  connect(ann, bob);
+  drop("sip");
+  ann.answer(ann.expect("BYE"), 200);
+  bob.answer(bob.expect("BYE"), 200);
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A call whose route never says anything ends after maxcall, and the late verdict is dropped") {
+  Pendings pendings(engine.timers());
+  PendingId question = 0;
+  route = [&](BusMessage& message) -> Verdict {
+    static constexpr auto wait = [](Pendings* pendings, PendingId* question, BusMessage* message) -> Task<bool> {
+      auto pending = pendings->open<bool>(3600s);
+      *question = pending.id();
+      co_await pending.wait();
+      message->set_retvalue("sip/sip:102@198.51.100.2:5060");
+      co_return true;
+    };
+    return wait(&pendings, &question, &message);
+  };
+  ann.invite(sdp("offer"));
+  engine.advance(179s);
+  CHECK(calls->legs() == 1);
+  engine.advance(2s);
+  ann.expect("SIP/2.0 480");
+  CHECK(hangup("sip/1").at("reason") == "noanswer");
+  pendings.complete<bool>(question, true);
+  settle();
+  bob.expect_nothing();
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "Of a multipart body the session description goes on, at both ends") {
+  ann.content_type = "multipart/mixed;boundary=\"part\"";
+  ann.invite("--part\r\nContent-Type: text/plain\r\n\r\nhello\r\n--part\r\nContent-Type: application/sdp\r\n\r\n" + sdp("offer") + "\r\n--part--\r\n");
+  const auto invite = bob.take_invite();
+  CHECK(header(invite, "Content-Type") == "application/sdp");
+  CHECK(split_origin(body(invite)).second == split_origin(sdp("offer")).second);
+  CHECK(all("call.execute").front().at("sdp_raw") == sdp("offer"));
+  bob.answer(invite, 486);
+  ann.expect("SIP/2.0 486");
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A body nobody reads is 415 before there is a leg, unless its sender calls it optional") {
+  ann.content_type = "application/isup";
+  SUBCASE("insisted on") {
+    ann.invite("isup");
+    CHECK(header(ann.expect("SIP/2.0 415"), "Accept") == kAccept);
+    CHECK(seen.empty());
+    CHECK(door.asked.empty());
+  }
+  SUBCASE("optional") {
+    ann.invite("isup", "Content-Disposition: signal;handling=optional\r\n");
+    const auto invite = bob.take_invite();
+    CHECK(body(invite).empty());
+    bob.answer(invite, 486);
+    ann.expect("SIP/2.0 486");
+  }
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A call without any description, from either end, is acknowledged at once") {
+  ann.invite({});
+  const auto invite = bob.take_invite();
+  bob.answer(invite, 200);
+  bob.expect("ACK");
+  ann.take_answer(ann.expect("SIP/2.0 200"));
+  ann.ack();
+  ann.request("BYE");
+  bob.answer(bob.expect("BYE"), 200);
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(Fixture, "A route that nobody knows is 404") {
   route = [](BusMessage&) { return false; };
   ann.invite(sdp("offer"));

@@ -1,0 +1,22 @@
+// The session description a message carries: its body, or one part of a multipart body (RFC 3261 §7.4, RFC 5621), and what routing
+// wants to know of it. No I/O.
+#pragma once
+
+#include <jackfield/message.h>
+
+#include <string_view>
+
+#include "sip/message.h"
+
+namespace jackfield::sip::call {
+
+/// A view into the message; empty: it carries none. A body without Content-Type is taken for one.
+std::string_view description_of(const Message& message);
+
+/// True when there is a body that we cannot read and that its sender does not call optional (§8.2.3, §20.11): to be refused with 415.
+bool has_unknown_body(const Message& message);
+
+/// Adds what COMPAT §13 says about media: media, rtp_forward, sdp_raw, and of the first audio stream formats, rtp_addr and rtp_port.
+void describe_media(jackfield::Message& message, std::string_view description);
+
+}  // namespace jackfield::sip::call
