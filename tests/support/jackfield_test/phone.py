@@ -109,6 +109,12 @@ class Phone:
                 raise AssertionError(f"{self.user} expected no {what or 'message'}, received:\n{message}")
             self._early.append(message)
 
+    def forget(self):
+        """Passes over all that has arrived so far."""
+        while self.receive(0.05):
+            pass
+        self._early.clear()
+
     # --- requests outside a dialog
 
     def request(self, method, uri, *, to=None, call_id=None, cseq=None, tag=None, headers=(), body=b"", branch=None, from_user=None):
