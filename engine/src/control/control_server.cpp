@@ -1,5 +1,7 @@
 #include "control/control_server.h"
 
+#include <jackfield/pending.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
@@ -25,16 +27,18 @@ namespace {
 constexpr std::size_t kMaxConnections = 32;
 /// For a client that asks nothing, or does not read its answer.
 constexpr Duration kIdle = std::chrono::seconds(60);
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 
 }  // namespace
 
 /// Shared with the tasks of the connections, which may end after the server object.
 struct ControlServer::Impl {
-  Impl(Engine& engine_in, Execute execute_in) : engine(engine_in), execute(std::move(execute_in)), acceptor(engine.io()) {}
+  Impl(Engine& engine_in, Execute execute_in) : engine(engine_in), execute(std::move(execute_in)), acceptor(engine.io()), pauses(engine.timers()) {}
 
   Engine& engine;
   Execute execute;
   Local::acceptor acceptor;
+  Pendings pauses;
   std::map<std::uint64_t, std::shared_ptr<Local::socket>> connections;
   std::uint64_t next_id = 1;
   TimerSinkId sink = 0;
@@ -75,8 +79,15 @@ Task<> ControlServer::Impl::accept(std::shared_ptr<Impl> self) {
     boost::system::error_code error;
     co_await self->acceptor.async_accept(*socket, asio::redirect_error(asio::use_awaitable, error));
     if (error == asio::error::operation_aborted || self->closed) co_return;
-    // With too many, the newest waits in vain rather than an older one being cut off.
-    if (error || self->connections.size() >= kMaxConnections) continue;
+    if (error) {
+      // Out of descriptors, say: trying again at once would take the whole processor.
+      auto pause = self->pauses.open<bool>(kAcceptPause);
+      auto over = co_await pause.wait();
+      (void)over;
+      continue;
+    }
+    // With too many, the newest is closed rather than an older one.
+    if (self->connections.size() >= kMaxConnections) continue;
     const auto id = self->next_id++;
     self->connections.emplace(id, socket);
     self->engine.spawn("control connection", serve(self, id, socket));
@@ -121,6 +132,7 @@ void ControlServer::close() {
   impl_->engine.timers().remove_sink(impl_->sink);
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
+  impl_->pauses.stop();
   unlink(control_socket(impl_->engine.state_dir()).c_str());
   // Wakes those that wait for a line; their sockets stay open until the end.
   for (auto& [id, socket] : impl_->connections) socket->cancel(ignored);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +24,14 @@ pid_t written_pid(int fd) {
   return pid;
 }
 
+/// Of the open file, not of the process; asking who has it takes nothing, so that no client stands in a server's way.
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
 }  // namespace
 
 tl::expected<StateLock, std::string> StateLock::take(const std::filesystem::path& state_dir) {
@@ -38,7 +45,8 @@ tl::expected<StateLock, std::string> StateLock::take(const std::filesystem::path
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return tl::unexpected(fmt::format("{} cannot be opened: {}; -w names another state directory", path.string(), std::strerror(errno)));
   StateLock lock(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+  auto whole = whole_file();
+  if (fcntl(fd, F_OFD_SETLK, &whole) != 0)
     return tl::unexpected(fmt::format("a server (pid {}) already runs on {}: stop it with `jackfield stop`, or give this one another -w",
                                       written_pid(fd), state_dir.string()));
   const auto pid = fmt::format("{}\n", getpid());
@@ -51,7 +59,8 @@ std::optional<pid_t> StateLock::holder(const std::filesystem::path& state_dir) {
   const int fd = open((state_dir / "lock").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
   std::optional<pid_t> pid;
-  if (flock(fd, LOCK_SH | LOCK_NB) != 0) pid = written_pid(fd);
+  auto whole = whole_file();
+  if (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK) pid = written_pid(fd);
   close(fd);
   return pid;
 }

@@ -79,8 +79,25 @@ settings::IniContext Configuration::context(settings::IncludeRules rules) const 
           .rules = rules};
 }
 
+/// Reads no more of the file than this one value.
+std::filesystem::path Configuration::find_state_dir() const {
+  if (!places_.state_dir.empty()) return places_.state_dir;
+  for (const auto name : {std::string_view(main_table_.name), main_table_.yate_name}) {
+    const auto file = settings::read_ini(places_.config_dir / fmt::format("{}.conf", name), context({}));
+    if (!file.found) continue;
+    for (const auto& section : file.sections) {
+      const auto* entry = section.name == "general" ? section.find("statedir") : nullptr;
+      if (entry && !entry->value.empty()) return places_.config_dir / substitute(entry->value, context({}).run_parameter);
+    }
+    break;
+  }
+  return places_.default_state_dir;
+}
+
 Problems Configuration::load() {
   std::error_code error;
+  // Absolute, because modules put it into paths of their own.
+  state_dir_ = std::filesystem::absolute(find_state_dir()).lexically_normal();
   if (!std::filesystem::is_directory(places_.config_dir, error))
     return {{Problem::Severity::error, {places_.config_dir.string(), 0}, "there is no such folder; -c names the one that holds jackfield.conf"}};
   // [configuration] says how files are read, this one too: so it is read twice.
@@ -91,12 +108,13 @@ Problems Configuration::load() {
   if (!loaded.settings) return std::move(loaded.problems);
   main_.emplace(std::move(*loaded.settings));
   Problems problems = std::move(loaded.problems);
+  if (!std::filesystem::exists(main_->file(), error))
+    problems.push_back({Problem::Severity::warning, {places_.config_dir.string(), 0},
+                        fmt::format("there is neither {}.conf nor {}.conf: no module is enabled; -c names the folder, `jackfield settings {}` prints a file to begin with",
+                                    main_table_.name, main_table_.yate_name, kEngineKeys.name)});
   engine_ = read_engine_settings(*main_, problems);
 
   if (places_.nodename.empty() && !engine_.nodename.empty()) run_parameters_["nodename"] = engine_.nodename;
-  state_dir_ = !places_.state_dir.empty() ? places_.state_dir
-               : !engine_.statedir.empty() ? std::filesystem::path(engine_.statedir)
-                                           : places_.default_state_dir;
   run_parameters_.insert_or_assign("statedir", state_dir_.string());
   if (!folders_) {
     auto dirs = places_.module_dirs;

@@ -35,7 +35,7 @@ class Configuration {
   Configuration(Places places, WallTime started, std::shared_ptr<ModuleFolders> folders = nullptr);
   Configuration(const Configuration&) = delete;
 
-  /// Reads the engine's file. With an error among the problems nothing below may be used but places().
+  /// Reads the engine's file. With an error among the problems nothing below may be used but places() and state_dir().
   Problems load();
   /// The same places read anew, not loaded yet.
   std::unique_ptr<Configuration> again() const;
@@ -43,10 +43,12 @@ class Configuration {
   const Places& places() const { return places_; }
   const EngineSettings& engine() const { return engine_; }
   const Settings& main() const { return *main_; }
+  const KeyTable& main_table() const { return main_table_; }
   const std::vector<EnabledModule>& enabled() const { return enabled_; }
   /// The descriptors of the enabled modules; opens their libraries.
   std::vector<const ModuleDescriptor*> descriptors(Problems& problems) const;
   ModuleFolders& modules() const { return *folders_; }
+  /// -w, else [general] statedir, else the default. Known also when the file has errors: a running server must be found by whoever mends it.
   const std::filesystem::path& state_dir() const { return state_dir_; }
   /// Reads a module's file.
   settings::Folder::Loaded read(const KeyTable& table) const { return folder_->load(table); }
@@ -58,6 +60,7 @@ class Configuration {
  private:
   settings::IniContext context(settings::IncludeRules rules) const;
   void fill_run_parameters();
+  std::filesystem::path find_state_dir() const;
 
   Places places_;
   WallTime started_;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace jackfield {
 
 namespace {
@@ -12,7 +14,8 @@ constexpr Key kGeneralKeys[] = {
     {.name = "nodename", .type = KeyType::text, .fallback = "", .unit = "",
      .doc = "Name of this server among several; -N on the command line comes first. Empty: the machine's name.", .reloadable = false},
     {.name = "statedir", .type = KeyType::text, .fallback = "", .unit = "",
-     .doc = "Folder for what must survive a restart, and for the control socket; -w on the command line comes first. Empty: var/lib/jackfield beside bin.",
+     .doc = "Folder for what must survive a restart, and for the control socket; -w on the command line comes first. A relative one is "
+            "below the folder of this file. Empty: var/lib/jackfield beside bin.",
      .reloadable = false},
     {.name = "modpath", .type = KeyType::text, .fallback = "", .unit = "",
      .doc = "Folder the modules are loaded from; -m on the command line comes first. Empty: lib/jackfield/modules beside bin.", .reloadable = false},
@@ -27,15 +30,50 @@ constexpr Key kGeneralKeys[] = {
      .doc = "How long calls may go on after a request to stop, while new ones are refused; then they are ended.", .min = 0},
 };
 
-constexpr std::string_view kYateGeneral[] = {"maxworkers", "minworkers", "addworkers", "warntime", "trackparam", "restarts", "maxevents", "idlemsec"};
+/// A key of Yate's that does nothing here. Whoever gave it a value is told why, where its lack could be noticed.
+struct YateKey {
+  std::string_view name, why;
+};
+constexpr std::string_view kThreads = "nothing here waits in a thread, and there is one for all messages";
+constexpr std::string_view kOverload = "there is no limit of this kind; maxchans limits calls";
+constexpr YateKey kYateGeneral[] = {
+    {"maxworkers", kThreads},
+    {"minworkers", kThreads},
+    {"addworkers", kThreads},
+    {"maxmsgrate", kOverload},
+    {"maxqueued", kOverload},
+    {"maxmsgage", kOverload},
+    {"warntime", "a handler that holds the engine up is always named, from 20 ms on"},
+    {"restarts", "leave starting again to what starts the server"},
+    {"trackparam", "the parameter is always `handlers`"},
+    {"maxevents", ""},
+    {"idlemsec", ""},
+};
+constexpr YateKey kYateTelephony[] = {
+    {"maxroute", "calls that wait for their route hold no thread"},
+    {"dtmfdups", "digits are passed on as they come"},
+};
+
+template <std::size_t N>
+constexpr std::array<std::string_view, N> names_of(const YateKey (&keys)[N]) {
+  std::array<std::string_view, N> names;
+  for (std::size_t i = 0; i < N; ++i) names[i] = keys[i].name;
+  return names;
+}
+constexpr auto kYateGeneralNames = names_of(kYateGeneral);
+constexpr auto kYateTelephonyNames = names_of(kYateTelephony);
+
+void name_ineffective(std::string_view section, std::span<const YateKey> keys, const Settings& settings, Problems& problems) {
+  for (const auto& [name, why] : keys)
+    if (!why.empty() && settings.has(section, name))
+      problems.push_back({Problem::Severity::warning, settings.where(section, name), fmt::format("[{}] {} does nothing here: {}", section, name, why)});
+}
 
 constexpr Key kTelephonyKeys[] = {
     {.name = "timeout", .type = KeyType::milliseconds, .fallback = "0", .unit = "ms",
-     .doc = "How long a call may last where nothing else says so; 0 is for ever.", .min = 0},
-    {.name = "maxroute", .type = KeyType::integer, .fallback = "0", .unit = "", .doc = "How many calls may be routed at once; 0 is any number.", .min = 0},
+     .doc = "How long a call may last where sip.conf's timeout says nothing; 0 is for ever.", .reloadable = false, .min = 0, .max = 604800000},
     {.name = "maxchans", .type = KeyType::integer, .fallback = "0", .unit = "",
-     .doc = "How many channels a driver may have where its own file does not say; 0 is any number.", .min = 0},
-    {.name = "dtmfdups", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether a digit that was detected twice is passed on twice."},
+     .doc = "How many channels a driver may have where its own file does not say; 0 is any number.", .reloadable = false, .min = 0, .max = 1000000},
 };
 
 constexpr Key kConfigurationKeys[] = {
@@ -54,7 +92,7 @@ constexpr Key kConfigurationKeys[] = {
 #endif
 
 constexpr Section kSections[] = {
-    {.name = "general", .doc = "", .keys = kGeneralKeys, .ignored = kYateGeneral},
+    {.name = "general", .doc = "", .keys = kGeneralKeys, .ignored = kYateGeneralNames},
     {.name = "modules",
      .doc = "Modules to load: NAME=yes. Yate's NAME.yate=yes means the same. A file NAME.conf alone enables nothing; "
             "`jackfield module enable NAME` writes the line here and says what else is needed.",
@@ -71,7 +109,7 @@ constexpr Section kSections[] = {
      .keys = {},
      .any_key = true,
      .sample = "site=berlin\n"},
-    {.name = "telephony", .doc = "Defaults of everything that makes calls.", .keys = kTelephonyKeys},
+    {.name = "telephony", .doc = "Defaults of everything that makes calls.", .keys = kTelephonyKeys, .ignored = kYateTelephonyNames},
     {.name = "variables", .doc = "Values that modules share, as ${variables.NAME}.", .keys = {}, .any_key = true},
     {.name = "configuration", .doc = "How files are read.", .keys = kConfigurationKeys},
 };
@@ -88,7 +126,6 @@ const KeyTable kEngineKeys{.name = "jackfield",
 
 EngineSettings read_engine_settings(const Settings& settings, Problems& problems) {
   EngineSettings out{.nodename = settings.text("general", "nodename"),
-                     .statedir = settings.text("general", "statedir"),
                      .modpath = settings.text("general", "modpath"),
                      .extrapath = settings.list("general", "extrapath"),
                      .modload = settings.has("general", "modload") ? settings.boolean("general", "modload") : settings.from_yate(),
@@ -103,6 +140,8 @@ EngineSettings read_engine_settings(const Settings& settings, Problems& problems
                                fmt::format("[debug] {}: `{}` is no level; use trace, debug, info, warning, error, off or 0 to 10", entry.key, entry.value)});
     }
   }
+  name_ineffective("general", kYateGeneral, settings, problems);
+  name_ineffective("telephony", kYateTelephony, settings, problems);
   if (const auto* parameters = settings.section("run_params"))
     for (const auto& entry : parameters->entries) out.run_parameters.emplace_back(entry.key, entry.value);
   for (const auto& key : kTelephonyKeys)

@@ -15,7 +15,7 @@ namespace jackfield {
 extern const KeyTable kEngineKeys;
 
 struct EngineSettings {
-  std::string nodename, statedir, modpath;
+  std::string nodename, modpath;
   std::vector<std::string> extrapath;
   bool modload = false;
   LogLevel loglevel = LogLevel::info;

@@ -19,16 +19,13 @@ Problem error_of(const ModuleDescriptor& module, std::string_view step, const st
   return {Problem::Severity::error, {fmt::format("{}.conf", module.name), 0}, fmt::format("module `{}` failed to {}: {}", module.name, step, error.what())};
 }
 
-/// Keys that only a start reads and whose value has changed.
-void report_unchangeable(const ModuleDescriptor& module, const Settings& before, const Settings& after, Problems& problems) {
-  for (const auto& section : after.sections()) {
-    const auto* known = settings::find_section(*module.keys, section.name);
-    if (!known) continue;
-    for (const auto& key : known->keys) {
-      if (key.reloadable || before.text(section.name, key.name) == after.text(section.name, key.name)) continue;
-      problems.push_back({Problem::Severity::warning, after.where(section.name, key.name),
-                          fmt::format("[{}] {} has changed; it counts from the next start on", section.name, key.name)});
-    }
+/// Null with a problem, when it cannot be made.
+std::unique_ptr<Module> made(const ModuleDescriptor& module, Problems& problems) {
+  try {
+    return module.create();
+  } catch (const std::exception& error) {
+    problems.push_back(error_of(module, "come into being", error));
+    return nullptr;
   }
 }
 
@@ -48,6 +45,18 @@ void drop_reversed(std::vector<T>& items) {
 }
 
 }  // namespace
+
+void report_unchangeable(const KeyTable& keys, const Settings& before, const Settings& after, Problems& problems) {
+  for (const auto& section : after.sections()) {
+    const auto* known = settings::find_section(keys, section.name);
+    if (!known) continue;
+    for (const auto& key : known->keys) {
+      if (key.reloadable || before.text(section.name, key.name) == after.text(section.name, key.name)) continue;
+      problems.push_back({Problem::Severity::warning, after.where(section.name, key.name),
+                          fmt::format("[{}] {} has changed; it counts from the next start on", section.name, key.name)});
+    }
+  }
+}
 
 struct Modules::Candidates {
   ~Candidates() { drop_reversed(list); }
@@ -105,7 +114,8 @@ Modules::Report Modules::check(const std::vector<const ModuleDescriptor*>& modul
   const auto order = start_order(modules);
   if (!order) report.problems.push_back({Problem::Severity::error, {}, order.error()});
   for (const auto* descriptor : order ? *order : modules) {
-    auto fresh = descriptor->create();
+    auto fresh = made(*descriptor, report.problems);
+    if (!fresh) continue;
     Candidate candidate{descriptor, nullptr, fresh.get(), std::nullopt, nullptr};
     check(candidate, read, report.problems);
     if (!candidate.plan && !settings::has_errors(report.problems))
@@ -125,7 +135,8 @@ Modules::Report Modules::start(const std::vector<const ModuleDescriptor*>& modul
   Candidates candidates;
   bool whole = true;
   for (const auto* descriptor : *order) {
-    auto fresh = descriptor->create();
+    auto fresh = made(*descriptor, report.problems);
+    if (!fresh) return report;
     auto* module = fresh.get();
     candidates.list.push_back({descriptor, std::move(fresh), module, std::nullopt, nullptr});
     check(candidates.list.back(), read, report.problems);
@@ -147,7 +158,7 @@ Modules::Report Modules::reload(const Read& read, std::string_view only) {
     auto& candidate = candidates.list.back();
     check(candidate, read, report.problems);
     whole = whole && candidate.plan;
-    if (candidate.settings) report_unchangeable(*running.descriptor, running.settings, *candidate.settings, report.problems);
+    if (candidate.settings) report_unchangeable(*running.descriptor->keys, running.settings, *candidate.settings, report.problems);
   }
   if (!only.empty() && candidates.list.empty()) {
     report.problems.push_back({Problem::Severity::error, {}, fmt::format("module `{}` is not loaded", only)});
@@ -167,15 +178,20 @@ Task<Modules::Report> Modules::unload(std::string name) {
     refuse(fmt::format("module `{}` is not loaded", name));
     co_return report;
   }
-  for (const auto& running : running_) {
-    const auto& needs = running.descriptor->requires_modules;
-    if (std::find(needs.begin(), needs.end(), name) == needs.end()) continue;
-    refuse(fmt::format("module `{}` needs `{}`: unload it first", running.descriptor->name, name));
-    co_return report;
-  }
-  // It may be gone after the wait: somebody else unloaded it meanwhile.
+  const auto needed = [&] {
+    for (const auto& running : running_) {
+      const auto& needs = running.descriptor->requires_modules;
+      if (std::find(needs.begin(), needs.end(), name) == needs.end()) continue;
+      refuse(fmt::format("module `{}` needs `{}`: unload it first", running.descriptor->name, name));
+      return true;
+    }
+    return false;
+  };
+  if (needed()) co_return report;
   auto drained = std::find_if(running_.begin(), running_.end(), named)->module->drain();
   co_await std::move(drained);
+  // After the wait somebody else may have unloaded it, or loaded a module that needs it.
+  if (needed()) co_return report;
   const auto found = std::find_if(running_.begin(), running_.end(), named);
   if (found != running_.end()) {
     found->module->stop();

@@ -14,6 +14,9 @@
 
 namespace jackfield {
 
+/// Names the keys that only a start reads and whose value has changed.
+void report_unchangeable(const KeyTable& keys, const Settings& before, const Settings& after, Problems& problems);
+
 class Modules {
  public:
   using Read = std::function<settings::Folder::Loaded(const KeyTable&)>;

@@ -88,15 +88,17 @@ void Server::log_problems(const Problems& problems) {
 }
 
 bool Server::run() {
+  // Before the modules start: by the kernel's default a SIGHUP that comes meanwhile would end the process.
+  if (handle_signals_) install_signals();
   core_.spawn("life", live());
   core_.run();
   // live() ended and stopped the loop. What modules have left to say is said while they and their libraries are there.
   control_.reset();
-  signals_.reset();
   pendings_.stop();
   handlers_.clear();
   modules_.stop();
   for (const auto& left : core_.finish(kFlushLimit)) log_.warning("event=task_left task={}", log_value(left));
+  signals_.reset();
   log_.info("event=stopped");
   return !failed_;
 }
@@ -118,7 +120,6 @@ Task<> Server::live() {
   co_await std::move(start);
   tick_sink_ = core_.timers().add_sink([this](std::uint64_t) { tick(); });
   core_.timers().start(*tick_sink_, 0, std::chrono::seconds(1), TimerKind::coarse);
-  if (handle_signals_) install_signals();
   ready_ = true;
   notify_("READY=1");
   log_.info("event=ready version={} modules={} state_dir={} config_dir={}", log_value(version_text()), modules_.names().size(),
@@ -210,7 +211,7 @@ void Server::tick() {
 
 Modules::Report Server::reload(std::string_view only) {
   program_log_.reopen();
-  notify_("RELOADING=1");
+  if (ready_) notify_("RELOADING=1");
   auto fresh = configuration_->again();
   Modules::Report report{.done = false, .problems = fresh->load()};
   if (!settings::has_errors(report.problems)) {
@@ -219,6 +220,7 @@ Modules::Report Server::reload(std::string_view only) {
     report.problems.insert(report.problems.end(), modules.problems.begin(), modules.problems.end());
   }
   if (report.done) {
+    if (only.empty()) report_unchangeable(configuration_->main_table(), configuration_->main(), fresh->main(), report.problems);
     for (const auto& module : fresh->enabled())
       if (!modules_.started(module.name))
         report.problems.push_back({Problem::Severity::warning, module.where, fmt::format("`{0}` is not loaded yet: `jackfield module load {0}`", module.name)});
@@ -229,7 +231,7 @@ Modules::Report Server::reload(std::string_view only) {
     if (!only.empty()) init.set(param::kPlugin, only);
     core_.bus().enqueue(std::move(init));
   }
-  notify_("READY=1");
+  if (ready_) notify_("READY=1");
   log_problems(report.problems);
   log_.info("event=reload result={} only={}", report.done ? "done" : "refused", log_value(only));
   return report;
@@ -287,7 +289,7 @@ void Server::wait_for_reload() {
   signals_->reload.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
     log_.info("event=signal number={}", number);
-    reload();
+    if (!stopping_) reload();
     wait_for_reload();
   });
 }

@@ -76,6 +76,7 @@ struct ProgramLog::Impl {
   std::filesystem::path file;
   std::mutex mutex;
   std::shared_ptr<spdlog::sinks::sink> sink;
+  std::atomic<std::size_t> lost{0};
 
   std::shared_ptr<spdlog::sinks::sink> current() {
     const std::lock_guard lock(mutex);
@@ -93,8 +94,17 @@ ProgramLog::~ProgramLog() = default;
 void ProgramLog::write(const Logger& logger, LogLevel level, std::string_view text) {
   const auto sink = impl_->current();
   const auto shown = text.substr(0, kMaxText);
-  sink->log({logger.name(), spdlog_level(level), {shown.data(), shown.size()}});
-  sink->flush();
+  // A full disk loses lines of the log; it must not lose calls.
+  try {
+    sink->log({logger.name(), spdlog_level(level), {shown.data(), shown.size()}});
+    sink->flush();
+  } catch (const spdlog::spdlog_ex&) {
+    impl_->lost.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  if (impl_->lost.load(std::memory_order_relaxed) == 0) return;
+  const auto lost = impl_->lost.exchange(0);
+  if (lost != 0) write(logger, LogLevel::error, fmt::format("event=log_lines_lost count={} reason=\"the log file could not be written\"", lost));
 }
 
 void ProgramLog::reopen() {

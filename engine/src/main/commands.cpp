@@ -99,8 +99,10 @@ int check_configuration(const Options& options) {
   }
   for (const auto& problem : problems) std::cout << settings::to_text(problem) << '\n';
   const auto errors = std::count_if(problems.begin(), problems.end(), [](const Problem& p) { return p.severity == Problem::Severity::error; });
-  std::cout << fmt::format("{}: {} modules enabled, {} errors, {} warnings\n", options.places.config_dir.string(), modules, errors,
-                           static_cast<std::ptrdiff_t>(problems.size()) - errors);
+  const auto counted = [](std::ptrdiff_t number, std::string_view what) { return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s"); };
+  const auto warnings = static_cast<std::ptrdiff_t>(problems.size()) - errors;
+  std::cout << fmt::format("{}: {} enabled, {}, {}\n", options.places.config_dir.string(), counted(static_cast<std::ptrdiff_t>(modules), "module"),
+                           counted(errors, "error"), counted(warnings, "warning"));
   return errors == 0 ? kDone : kConfiguration;
 }
 
@@ -151,13 +153,14 @@ int print_help(const Options& options, const std::string& topic) {
   return kFailed;
 }
 
-int ask_running(const Options& options, const std::string& line, bool wait_for_end) {
+namespace {
+
+int ask(const Options& options, const std::string& line, bool wait_for_end) {
   // A server runs on however broken its files have become meanwhile: it can still be asked and stopped.
-  const auto& places = options.places;
-  Configuration configuration(places, {});
+  Configuration configuration(options.places, {});
   const bool good = !settings::has_errors(configuration.load());
-  const auto state_dir = good ? configuration.state_dir() : places.state_dir.empty() ? places.default_state_dir : places.state_dir;
-  const auto answer = ask_server(state_dir, line, wait_for_end);
+  const Duration drain = good ? configuration.engine().drain_timeout : Duration(0);
+  const auto answer = ask_server(configuration.state_dir(), line, wait_for_end ? std::optional(drain + kAnswerLimit) : std::nullopt);
   if (!answer) {
     std::cerr << answer.error() << '\n';
     return kNoServer;
@@ -165,6 +168,11 @@ int ask_running(const Options& options, const std::string& line, bool wait_for_e
   (answer->ok ? std::cout : std::cerr) << answer->text;
   return answer->ok ? kDone : kFailed;
 }
+
+}  // namespace
+
+int ask_running(const Options& options, const std::string& line) { return ask(options, line, false); }
+int stop_running(const Options& options) { return ask(options, "stop", true); }
 
 int enable_module(const Options& options, const std::string& name) {
   const auto configuration = load_configuration(options, false);
@@ -213,11 +221,18 @@ int enable_module(const Options& options, const std::string& name) {
 
 int other_command(const Options& options, const std::vector<std::string>& words) {
   const auto configuration = load_configuration(options, false);
-  if (!configuration) return options.places.state_dir.empty() ? static_cast<int>(kConfiguration) : ask_running(options, fmt::format("{}", fmt::join(words, " ")));
+  if (!configuration) {
+    // Which modules are enabled is not known now; a server that runs may still take the words.
+    Configuration broken(options.places, {});
+    (void)broken.load();
+    if (!StateLock::holder(broken.state_dir())) return kConfiguration;
+    return ask_running(options, fmt::format("{}", fmt::join(words, " ")));
+  }
   Problems problems;
   const auto found = find_command(configuration->descriptors(problems), words.front());
   if (found.command) {
-    if (words.size() == 2 && (words[1] == "--help" || words[1] == "-h")) return print_help(options, words.front());
+    const auto wants_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+    if (std::any_of(words.begin() + 1, words.end(), wants_help)) return print_help(options, words.front());
     return run_module_command(*configuration, found, std::span(words).subspan(1));
   }
   if (StateLock::holder(configuration->state_dir())) return ask_running(options, fmt::format("{}", fmt::join(words, " ")));

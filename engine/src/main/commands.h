@@ -32,7 +32,9 @@ int print_settings(const Options& options, const std::string& name);
 /// About a message, a module or a module's command.
 int print_help(const Options& options, const std::string& topic);
 /// Sends a line to the running server and prints what it answers.
-int ask_running(const Options& options, const std::string& line, bool wait_for_end = false);
+int ask_running(const Options& options, const std::string& line);
+/// Lets the running server end, and waits until it has; no longer than its drain_timeout and what an answer may take.
+int stop_running(const Options& options);
 int enable_module(const Options& options, const std::string& name);
 /// A word that is no command of the program: a module's command, else one for the running server.
 int other_command(const Options& options, const std::vector<std::string>& words);

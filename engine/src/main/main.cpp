@@ -6,6 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
 #include <iostream>
 
 namespace jackfield {
@@ -31,6 +36,22 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("-q", [&options](std::int64_t count) { options.verbosity -= static_cast<int>(count); }, "Log less; may be repeated");
 }
 
+int wrong_usage(std::string_view what) {
+  std::cerr << fmt::format("{}; try `jackfield --help`\n", what);
+  return kUsage;
+}
+
+/// The program's options may also stand behind a module's command: `jackfield user list -c DIR`. What is none of them is left.
+std::vector<std::string> take_options(std::vector<std::string> words, Options& options) {
+  CLI::App app;
+  app.set_help_flag();
+  app.allow_extras();
+  add_options(app, options);
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  app.parse(words);
+  return app.remaining();
+}
+
 int main(int argc, char** argv) {
   Options options{.places = default_places(), .pid_file = {}};
   CLI::App app("Jackfield, a modular SIP server", "jackfield");
@@ -38,87 +59,106 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(0, 1);
   add_options(app, options);
-  int code = kDone;
+  // What is to be done, once the whole command line is known to be right.
+  std::function<int()> action = [&] { return run_server(options); };
   std::string name, topic, level, overview;
   bool ready = false, metrics = false, markdown = false, version = false;
   app.add_flag("-V,--version", version, "Print the version");
 
-  app.add_subcommand("run", "Start the server (the default)")->callback([&] { code = run_server(options); });
-  app.add_subcommand("check", "Read the whole configuration and report every problem; changes nothing")->callback([&] { code = check_configuration(options); });
+  app.add_subcommand("run", "Start the server (the default)");
+
+  app.add_subcommand("check", "Read the whole configuration and report every problem; changes nothing")->callback([&] {
+    action = [&] { return check_configuration(options); };
+  });
 
   auto* settings = app.add_subcommand("settings", "Print a module's file with every key explained");
   settings->add_option("NAME", name, "A module, or jackfield for the engine's own file")->required();
-  settings->callback([&] { code = print_settings(options, name); });
+  settings->callback([&] { action = [&] { return print_settings(options, name); }; });
 
-  auto* help = app.add_subcommand("help", "Explain a message, a module or a module's command");
+  auto* help = app.add_subcommand("help", "Explain a message, a module or a command");
   help->add_option("NAME", topic, "messages: all of them");
   help->add_flag("--markdown", markdown, "The reference of all messages as a page");
   help->callback([&] {
-    if (markdown) std::cout << docs::messages_markdown();
-    else if (topic.empty()) std::cout << overview;
-    else code = print_help(options, topic);
+    action = [&] {
+      const auto commands = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == topic; });
+      if (markdown) std::cout << docs::messages_markdown();
+      else if (topic.empty()) std::cout << overview;
+      else if (!commands.empty()) std::cout << commands.front()->help(app.get_name());
+      else return print_help(options, topic);
+      return static_cast<int>(kDone);
+    };
   });
 
   auto* status = app.add_subcommand("status", "What the running server and its modules say about themselves");
-  status->add_option("MODULE", name);
+  status->add_option("MODULE", name, "Only this one");
   status->add_flag("--ready", ready, "Only whether it takes calls: exit code 0 or 1");
   status->add_flag("--metrics", metrics, "Counters in Prometheus' text form");
   status->callback([&] {
-    code = ask_running(options, fmt::format("status {}", ready ? "--ready" : metrics ? "--metrics" : name));
-    if (ready && code != kDone) code = kFailed;
+    action = [&] {
+      const int code = ask_running(options, fmt::format("status {}", ready ? "--ready" : metrics ? "--metrics" : name));
+      return ready && code != kDone ? static_cast<int>(kFailed) : code;
+    };
   });
 
   auto* reload = app.add_subcommand("reload", "Let the running server read its configuration again; a bad file changes nothing");
   reload->add_option("MODULE", name, "Only this module's file");
-  reload->callback([&] { code = ask_running(options, fmt::format("reload {}", name)); });
+  reload->callback([&] { action = [&] { return ask_running(options, fmt::format("reload {}", name)); }; });
 
-  app.add_subcommand("stop", "End the running server, and wait until it has")->callback([&] { code = ask_running(options, "stop", true); });
-  app.add_subcommand("version", "Print the version and the commit")->callback([&] { std::cout << fmt::format("Jackfield {}\n", version_text()); });
+  app.add_subcommand("stop", "End the running server, and wait until it has")->callback([&] { action = [&] { return stop_running(options); }; });
+  app.add_subcommand("version", "Print the version and the commit")->callback([&] { version = true; });
 
   auto* debug = app.add_subcommand("debug", "Show or set how much a module of the running server logs");
-  debug->add_option("MODULE", name)->required();
+  debug->add_option("MODULE", name, "A module, or engine")->required();
   debug->add_option("LEVEL", level, "trace, debug, info, warning, error or off");
-  debug->callback([&] { code = ask_running(options, fmt::format("debug {} {}", name, level)); });
+  debug->callback([&] { action = [&] { return ask_running(options, fmt::format("debug {} {}", name, level)); }; });
 
   auto* module = app.add_subcommand("module", "Modules: list, enable, load, unload, reload");
   module->require_subcommand(1);
-  module->add_subcommand("list", "The modules of the running server")->callback([&] { code = ask_running(options, "module list"); });
+  module->add_subcommand("list", "The modules of the running server")->callback([&] {
+    action = [&] { return ask_running(options, "module list"); };
+  });
   for (const auto& [verb, doc] : {std::pair{"load", "Start a module in the running server"}, std::pair{"unload", "Stop a module in the running server"},
                                   std::pair{"reload", "Let one module read its file again"}}) {
     auto* sub = module->add_subcommand(verb, doc);
     sub->add_option("NAME", name)->required();
-    sub->callback([&, verb = verb] { code = ask_running(options, fmt::format("module {} {}", verb, name)); });
+    sub->callback([&, verb = verb] { action = [&, verb] { return ask_running(options, fmt::format("module {} {}", verb, name)); }; });
   }
   auto* enable = module->add_subcommand("enable", "Write NAME=yes to [modules] of jackfield.conf and say what else is needed");
   enable->add_option("NAME", name)->required();
-  enable->callback([&] { code = enable_module(options, name); });
+  enable->callback([&] { action = [&] { return enable_module(options, name); }; });
 
   // Last, because subcommands made after it would take it over: their own words must be right.
   app.prefix_command();
   overview = app.help();
+  std::vector<std::string> words;
   try {
     app.parse(argc, argv);
+    words = app.remaining(true);
+    const auto commands = app.get_subcommands();
+    if (!commands.empty() && !words.empty())
+      return wrong_usage(fmt::format("`{}` is nothing that `jackfield {}` knows", words.front(), commands.front()->get_name()));
+    if (!words.empty() && words.front().starts_with('-')) return wrong_usage(fmt::format("`{}` is no option", words.front()));
+    if (!words.empty()) words = take_options(std::move(words), options);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }
   if (version) {
     std::cout << fmt::format("Jackfield {}\n", version_text());
-  } else if (app.get_subcommands().empty()) {
-    const auto words = app.remaining();
-    if (words.empty()) return run_server(options);
-    if (words.front().starts_with('-')) {
-      std::cerr << fmt::format("`{}` is no option; try `jackfield --help`\n", words.front());
-      return kUsage;
-    }
-    return other_command(options, words);
+    return kDone;
   }
-  return code;
+  return words.empty() ? action() : other_command(options, words);
 }
 
 }  // namespace
 }  // namespace jackfield
 
 int main(int argc, char** argv) {
+  // Whoever closed them would have our files take their numbers, and what is printed go into a journal.
+  while (true) {
+    const int fd = open("/dev/null", O_RDWR);
+    if (fd > STDERR_FILENO) close(fd);
+    if (fd < 0 || fd > STDERR_FILENO) break;
+  }
   try {
     return jackfield::main(argc, argv);
   } catch (const std::exception& error) {

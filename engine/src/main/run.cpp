@@ -91,6 +91,10 @@ void notify_systemd(std::string_view state) {
 
 int run_server(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
+  // Until the server listens to it: what it asks for, reading the files, is about to be done anyway.
+  std::signal(SIGHUP, SIG_IGN);
+  if (options.daemon && options.places.log_file.empty())
+    std::cerr << "jackfield: with -d and without -l nothing is logged once the server is ready; -l names a file\n";
   std::optional<Daemon> daemon;
   if (options.daemon) daemon.emplace();
   SystemClock clock;

@@ -5,6 +5,7 @@
 #include "log/program_log.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -225,4 +226,47 @@ TEST_CASE("server: where nobody runs, a command says how to start one") {
   const auto answer = ask_server(home.state(), "status");
   REQUIRE_FALSE(answer);
   CHECK(answer.error().find("no server answers on") != std::string::npos);
+}
+
+TEST_CASE("server: a client gives up on one that does not answer, and on one that does not end, and names it") {
+  const Home home;
+  const auto lock = StateLock::take(home.state());
+  REQUIRE(lock);
+  const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto path = control_socket(home.state()).string();
+  REQUIRE(path.size() < sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  REQUIRE(bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(listen(listening, 4) == 0);
+
+  const auto unanswered = ask_server(home.state(), "status", {}, Duration(20));
+  REQUIRE_FALSE(unanswered);
+  CHECK(unanswered.error().find(fmt::format("(pid {}) has not answered within 0.02 s", getpid())) != std::string::npos);
+  close(accept(listening, nullptr, nullptr));
+
+  auto stopping = std::async(std::launch::async, [&] { return ask_server(home.state(), "stop", Duration(20)); });
+  const int connection = accept(listening, nullptr, nullptr);
+  const auto answer = framed({true, "stopping\n"});
+  REQUIRE(write(connection, answer.data(), answer.size()) == static_cast<ssize_t>(answer.size()));
+  const auto endless = stopping.get();
+  REQUIRE_FALSE(endless);
+  CHECK(endless.error().find("has not ended within 0.02 s") != std::string::npos);
+  close(connection);
+  close(listening);
+}
+
+TEST_CASE("server: who asks which server runs never keeps one from starting") {
+  const Home home;
+  REQUIRE(StateLock::take(home.state()));
+  std::atomic<bool> done = false;
+  std::thread asking([&] {
+    while (!done) (void)StateLock::holder(home.state());
+  });
+  int refused = 0;
+  for (int i = 0; i < 2000; ++i) refused += StateLock::take(home.state()) ? 0 : 1;
+  done = true;
+  asking.join();
+  CHECK(refused == 0);
 }

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 using namespace jackfield;
@@ -27,6 +28,7 @@ struct Journal {
   std::vector<std::string> steps;
   int plans = 0, modules = 0;
   std::map<std::string, std::string> values;
+  std::function<void()> during_drain = [] {};
 };
 Journal* journal = nullptr;
 
@@ -63,6 +65,7 @@ class TestModule : public ModuleOf<TestPlan> {
   }
   Task<> drain() override {
     note("drain");
+    journal->during_drain();
     co_return;
   }
   void stop() override { note("stop"); }
@@ -197,6 +200,28 @@ TEST_CASE("modules: one that others need is not unloaded; unloading drains, then
   CHECK(stage.engine.run(stage.modules->unload("c"))->done);
   CHECK_FALSE(stage.engine.run(stage.modules->unload("c"))->done);
   CHECK(stage.modules->start({&kC}, stage.reader()).done);
+}
+
+TEST_CASE("modules: one that is needed by the time it has drained stays") {
+  Stage stage;
+  REQUIRE(stage.modules->start({&kC}, stage.reader()).done);
+  stage.record.during_drain = [&] { CHECK(stage.modules->start({&kB}, stage.reader()).done); };
+  const auto report = stage.engine.run(stage.modules->unload("c"));
+  stage.record.during_drain = [] {};
+  CHECK_FALSE(report->done);
+  CHECK(report->problems.front().text.find("`b` needs `c`") != std::string::npos);
+  CHECK(stage.modules->names() == Steps{"c", "b"});
+}
+
+TEST_CASE("modules: one that cannot even be made is an error, and nothing has started") {
+  Stage stage;
+  const ModuleDescriptor broken{.abi = JACKFIELD_ABI, .name = "b", .summary = "", .requires_modules = kNeedsC, .keys = &kTables[1],
+                                .create = []() -> std::unique_ptr<Module> { throw std::runtime_error("no luck"); }};
+  CHECK_FALSE(Modules::check({&broken, &kC}, stage.reader()).done);
+  const auto report = stage.modules->start({&broken, &kC}, stage.reader());
+  CHECK_FALSE(report.done);
+  CHECK(report.problems.front().text.find("no luck") != std::string::npos);
+  CHECK(stage.modules->names().empty());
 }
 
 TEST_CASE("modules: checking opens nothing and finds every problem") {

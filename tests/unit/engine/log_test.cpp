@@ -74,6 +74,13 @@ TEST_CASE("log: a file that was moved away is made anew") {
   std::filesystem::remove_all(dir);
 }
 
+TEST_CASE("log: on a full disk lines are lost, and nothing else") {
+  ProgramLog sink("/dev/full");
+  Logger log("engine", &sink);
+  CHECK_NOTHROW(log.info("event=one"));
+  CHECK_NOTHROW(log.info("event=two"));
+}
+
 TEST_CASE("log: a pipe that nobody reads does not hold up the writer") {
   int ends[2];
   REQUIRE(pipe(ends) == 0);
