@@ -23,7 +23,7 @@ class CdrFileModule final : public ModuleOf<FilePlan> {
   CheckResult check(const Settings& settings) const override {
     auto plan = std::make_unique<FilePlan>();
     CheckResult result;
-    plan->settings = read_settings(settings);
+    plan->settings = read_settings(settings, result.problems);
     plan->file_line = settings.where("general", "file");
     if (plan->settings.path.empty()) {
       result.problems.push_back({Problem::Severity::warning, plan->file_line, "no call records are written: name a file= in [general]"});
@@ -35,8 +35,7 @@ class CdrFileModule final : public ModuleOf<FilePlan> {
   /// Opens the file anew each time: it may have been moved away since.
   tl::expected<void, Problem> prepare_plan(Engine& engine, FilePlan& plan) override {
     if (plan.settings.path.empty()) return {};
-    const auto path = substitute(plan.settings.path, [&](std::string_view name) { return engine.run_parameter(name); });
-    auto file = AppendFile::open(engine.state_dir() / path, plan.settings.mode);
+    auto file = AppendFile::open(engine.state_dir() / plan.settings.path, plan.settings.mode);
     if (!file) return tl::unexpected(Problem{Problem::Severity::error, plan.file_line, file.error()});
     plan.file = std::move(*file);
     return {};

@@ -15,7 +15,8 @@ constexpr Key kGeneralKeys[] = {
     {.name = "combined", .type = KeyType::boolean, .fallback = "no", .unit = "",
      .doc = "Whether the records of whole calls (operation combined) are written instead of those of legs."},
     {.name = "format", .type = KeyType::text, .fallback = "", .unit = "",
-     .doc = "A format of your own; ${name} stands for a parameter of call.cdr. One with a tab is tab-separated, one with a comma CSV."},
+     .doc = "A format of your own; ${name} stands for a parameter of call.cdr. One with a tab is tab-separated, one with a comma CSV.",
+     .literal = true},
     {.name = "raw", .type = KeyType::boolean, .fallback = "no", .unit = "",
      .doc = "Yate's way: values stand in the line as they are. With no, CSV values are quoted where they need it (RFC 4180), and no value breaks a line or a field."},
 };
@@ -26,10 +27,13 @@ constexpr Section kSections[] = {{.name = kGeneral, .doc = "", .keys = kGeneralK
 
 const KeyTable kKeys{.name = "cdrfile", .doc = "Writes the records of ended calls to a file.", .sections = kSections};
 
-FileSettings read_settings(const Settings& settings) {
+FileSettings read_settings(const Settings& settings, Problems& problems) {
   FileSettings read{.path = settings.text(kGeneral, "file"),
                     .mode = static_cast<unsigned>(settings.integer(kGeneral, "mode")),
                     .combined = settings.boolean(kGeneral, "combined")};
+  if (settings.from_yate() && !settings.has(kGeneral, "raw"))
+    problems.push_back({Problem::Severity::warning, settings.where(kGeneral, "raw"),
+                        "unlike in Yate, no value breaks out of its field or line: CSV is quoted, tabs and line ends become blanks; raw=yes in [general] is Yate's way"});
   auto format = settings.text(kGeneral, "format");
   if (format.empty()) format = default_format(settings.boolean(kGeneral, "tabs"), read.combined);
   read.format = LineFormat(format, settings.boolean(kGeneral, "raw"));

@@ -12,11 +12,12 @@ namespace jackfield::cdrfile {
 extern const KeyTable kKeys;
 
 struct FileSettings {
-  std::string path;  ///< `${…}` is not yet replaced; empty: nothing is written
+  std::string path;  ///< empty: nothing is written
   unsigned mode = 0640;
   bool combined = false;
   LineFormat format;
 };
-FileSettings read_settings(const Settings& settings);
+/// `problems`: where silence means something else than in Yate, when it was Yate's file.
+FileSettings read_settings(const Settings& settings, Problems& problems);
 
 }  // namespace jackfield::cdrfile

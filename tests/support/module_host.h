@@ -20,9 +20,12 @@ extern "C" const jackfield::ModuleDescriptor jackfield_module;
 
 namespace jackfield {
 
+/// As the program reads it: run parameters, here the node's name alone, are put in where the key table allows it.
 inline Settings settings_from(std::string_view text, bool from_yate = false) {
   const std::string file = std::string(jackfield_module.name) + ".conf";
   auto ini = settings::parse_ini(text, file, {});
+  const auto run_parameter = [](std::string_view name) { return name == "nodename" ? std::optional<std::string_view>("test") : std::nullopt; };
+  (void)settings::check_sections(*jackfield_module.keys, ini.sections, run_parameter, from_yate);
   return Settings(*jackfield_module.keys, std::move(ini.sections), file, from_yate);
 }
 

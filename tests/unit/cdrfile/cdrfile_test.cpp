@@ -158,6 +158,13 @@ TEST_CASE("without file= nothing is written, and check says so") {
   CHECK_FALSE(host.ask(cdr));
 }
 
+TEST_CASE("Yate's file without raw= is told what is different, and how to have it back") {
+  const auto told = [](std::string_view text) { return jackfield_module.create()->check(settings_from(text, true)).problems; };
+  REQUIRE(told("[general]\nfile=x\n").size() == 1);
+  CHECK(told("[general]\nfile=x\n").front().text.find("raw=yes in [general]") != std::string::npos);
+  CHECK(told("[general]\nfile=x\nraw=no\n").empty());
+}
+
 TEST_CASE("a full disk: the record waits, the error says what to do and is said once, and what is left at the end is counted") {
   TestEngine engine;
   auto full = AppendFile::open("/dev/full", 0640);
