@@ -56,10 +56,11 @@ Verdict Regfile::engine_command(Message& message) {
 }
 
 Task<bool> Regfile::export_command(Message& message) {
+  const auto file = store_->file().string();
   const auto written = co_await store_->export_file();
-  if (written) message.set_retvalue(fmt::format("Bindings written to {}\r\n", store_->file().string()));
+  if (written) message.set_retvalue(fmt::format("Bindings written to {}\r\n", file));
   else message.set_retvalue(fmt::format("Bindings not written: {}\r\n", written.error()));
-  co_return true;
+  co_return written.has_value();
 }
 
 }  // namespace jackfield::regfile

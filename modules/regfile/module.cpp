@@ -29,6 +29,9 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
     plan->general = read_general(settings);
     plan->users = UserTable::read(settings, plan->general.allow_empty_password, result.problems);
     plan->file_line = settings.where(kGeneral, "file");
+    if (settings.from_yate() && !settings.has(kGeneral, "file"))
+      result.problems.push_back({Problem::Severity::warning, plan->file_line,
+                                 "unlike in Yate, registrations are kept across restarts; an empty file= in [general] is Yate's way"});
     const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
     if (!refused) result.plan = std::move(plan);
     return result;

@@ -30,7 +30,7 @@ void Regfile::use(GeneralSettings general, UserTable users) {
   general_ = std::move(general);
   general_.autocreate = autocreate;
   users_ = std::move(users);
-  checked_realm_.clear();
+  warn_of_realm(std::exchange(checked_realm_, {}));
   drop_unknown();
 }
 
@@ -106,16 +106,16 @@ Verdict Regfile::user_register(Message& message) {
   const bool wait = store_->put(packer.pack(message), expires_ms, max_contacts);
   message.set(param::kMaxContacts, static_cast<long long>(max_contacts));
   if (!wait) return true;
-  return acknowledge_when_synced(message);
+  return acknowledge(store_->synced(), message);
 }
 
-Task<bool> Regfile::acknowledge_when_synced(Message& message) {
-  const bool synced = co_await store_->synced();
-  if (!synced) {
+Task<bool> Regfile::acknowledge(Task<bool> synced, Message& message) {
+  const bool saved = co_await std::move(synced);
+  if (!saved) {
     message.set(param::kCode, 500);
     message.set(param::kReason, "The registration could not be saved");
   }
-  co_return synced;
+  co_return saved;
 }
 
 Verdict Regfile::user_unregister(Message& message) {
@@ -127,7 +127,7 @@ Verdict Regfile::user_unregister(Message& message) {
   }
   const auto* key = message.find(param::kBinding);
   const auto removed = key ? store_->remove(username, key->value) : store_->remove_user(username);
-  if (removed.wait) return acknowledge_when_synced(message);
+  if (removed.wait) return acknowledge(store_->synced(), message);
   return removed.count != 0 || users_.find(username) != nullptr;
 }
 
@@ -150,6 +150,7 @@ Verdict Regfile::user_bindings(Message& message) {
     std::vector<Binding*> bindings;
     store_->bindings().of_user(username, bindings);
     for (const auto* binding : bindings) add(*binding);
+  warn_of_realm(message.get(param::kRealm));  // sip says it with its first question: whom it concerns is named at the start (D1)
   } else {
     all->bindings.reserve(all->bindings.size() + store_->bindings().size());
     store_->bindings().each(add);

@@ -36,7 +36,8 @@ constexpr Key kUserKeys[] = {
      .doc = "Instead of the password: REALM:HEX, the SHA-256 of user:realm:password."},
     {.name = user_key::kAlternatives, .type = KeyType::list, .fallback = "", .unit = "",
      .doc = "Further numbers the user is called by; users who share one ring together."},
-    {.name = "number", .type = KeyType::text, .fallback = "", .unit = "", .doc = "The user's telephone number, which he may call from."},
+    {.name = "number", .type = KeyType::text, .fallback = "", .unit = "", .doc = "The user's telephone number, which he may call from.",
+     .literal = true},
     {.name = user_key::kMaxContacts, .type = KeyType::integer, .fallback = "", .unit = "", .doc = "max_contacts of this user.", .min = 0,
      .max = 1000},
 };

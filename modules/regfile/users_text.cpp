@@ -89,6 +89,7 @@ std::optional<std::string> bad_user_name(std::string_view name) {
   if (name.empty()) return "a user needs a name";
   if (name.size() > kMaxName) return fmt::format("the name is longer than {} characters", kMaxName);
   if (name == kGeneral) return "`general` is the section of settings; choose another name";
+  if (name.starts_with('-')) return fmt::format("`{}` looks like an option; a user's name does not begin with -", name);
   const auto bad = std::ranges::find_if_not(name, [](unsigned char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kNameMarks.find(static_cast<char>(c)) != std::string_view::npos;
   });

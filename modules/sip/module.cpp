@@ -38,10 +38,21 @@ struct Running {
 
 struct SipPlan : Plan {
   std::shared_ptr<const SipSettings> settings;
+  bool own_timeout = false, own_maxchans = false;  ///< else [telephony] of the engine's file says it
   std::shared_ptr<Running> first;           ///< at the start; made here because its sockets may fail
   std::optional<ListenerChange> listeners;
   SourceLine where;
 };
+
+/// With the engine's [telephony] where sip.conf says nothing.
+std::shared_ptr<const SipSettings> with_defaults_of(const Engine& engine, const SipPlan& plan) {
+  auto settings = std::make_shared<SipSettings>(*plan.settings);
+  if (!plan.own_timeout)
+    settings->call.timeout = parse_duration(engine.run_parameter("telephony.timeout").value_or(""), Duration(1)).value_or(settings->call.timeout);
+  if (!plan.own_maxchans)
+    settings->max_channels = static_cast<unsigned>(parse_integer(engine.run_parameter("telephony.maxchans").value_or("")).value_or(0));
+  return settings;
+}
 
 class SipModule final : public ModuleOf<SipPlan> {
  public:
@@ -49,6 +60,8 @@ class SipModule final : public ModuleOf<SipPlan> {
     CheckResult result;
     auto plan = std::make_unique<SipPlan>();
     plan->settings = read_settings(settings, result.problems);
+    plan->own_timeout = settings.has("call", "timeout");
+    plan->own_maxchans = settings.has("general", "maxchans");
     plan->where = settings.where("general", "port");
     const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
     if (!refused) result.plan = std::move(plan);
@@ -56,6 +69,7 @@ class SipModule final : public ModuleOf<SipPlan> {
   }
 
   tl::expected<void, Problem> prepare_plan(Engine& engine, SipPlan& plan) override {
+    plan.settings = with_defaults_of(engine, plan);
     if (!running_) plan.first = std::make_shared<Running>(engine, plan.settings);
     auto& core = (running_ ? running_ : plan.first)->core;
     auto change = ListenerChange::prepare(core.transport, core.listeners, plan.settings->listeners, core.log);

@@ -122,6 +122,9 @@ class Reader {
         {"general", "type", "udp", "TCP is listened on too"},
         {"registrar", "yate_expires", "yes", "a contact's expires parameter beats the Expires header"},
         {"registrar", "max_contacts", "1", "a user keeps a binding for each contact"},
+        {"call", "maxcall", "0", "a call that nobody answers ends after 180 s"},
+        {"call", "drop_on_close", "yes", "a call outlives the connection it was made over"},
+        {"call", "auth_dialog", "yes", "requests within an authenticated call are not challenged where they come from its peer"},
     };
     for (const auto& [section, key, yate, what] : kDifferences)
       if (!settings_.has(section, key))

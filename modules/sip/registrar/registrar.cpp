@@ -342,3 +342,4 @@ void Registrar::expire() {
 }
 
 }  // namespace jackfield::sip::registrar
+  message->set(param::kRealm, core_.settings->realm);

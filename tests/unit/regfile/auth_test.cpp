@@ -81,6 +81,15 @@ TEST_CASE("user.auth: a hash for another realm is named once, when the realm is 
   CHECK(users.engine().logged("user=md5"));
 }
 
+TEST_CASE("user.bindings: the realm it brings names the users whose hash is for another, at the start and after a reload") {
+  Users users(kAll);
+  auto asked = users.message("user.bindings", {{"realm", "my:realm"}});
+  CHECK(users.ask(asked));
+  CHECK_FALSE(users.engine().logged("user=md5"));
+  CHECK_FALSE(users.load("[late]\npassword.md5=elsewhere:00112233445566778899aabbccddeeff\n"));
+  CHECK(users.engine().logged("user=late realm=elsewhere ours=my:realm"));
+}
+
 TEST_CASE("user.auth: the user's own parameters are set, the password is not among them") {
   Users users(kAll);
   auto asked = users.message("user.auth", {{"username", "plain"}, {"caller", "${ip_host}"}});

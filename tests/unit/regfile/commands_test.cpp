@@ -74,6 +74,13 @@ TEST_CASE("user add: who exists already is an error that says where") {
   CHECK(read_text(shell.file) == kFile);
 }
 
+TEST_CASE("user add: what looks like an option is no name") {
+  Shell shell;
+  CHECK(shell.run({"add", "--help"}) == 1);
+  CHECK(shell.err.find("looks like an option") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(shell.file));
+}
+
 TEST_CASE("user passwd: the old password and old hashes go, all else stays") {
   Shell shell;
   write_text(shell.file, kFile);

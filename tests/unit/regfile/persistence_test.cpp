@@ -188,6 +188,19 @@ TEST_CASE("when the journal was lost, the file we wrote is read") {
   CHECK(users.route("101") != "-offline");
 }
 
+TEST_CASE("a registration that still waits when the module is unloaded is saved, and is told so") {
+  auto engine = std::make_shared<TestEngine>();
+  {
+    Users users(engine, kUsers);
+    auto message = users.register_message({.user = "101"});
+    Verdict verdict = engine->bus().dispatch(message);
+    REQUIRE_FALSE(verdict.immediate());
+    users.stop();
+    CHECK(engine->run(settle(std::move(verdict))) == true);
+  }
+  CHECK(Users(engine, kUsers).route("101") == Phone{.user = "101"}.data());
+}
+
 TEST_CASE("regfile export writes the file of a running server") {
   Users users(kUsers);
   CHECK(users.add({.user = "101", .connection = "tcp:1", .reliable = true}));
@@ -202,8 +215,16 @@ TEST_CASE("regfile export writes the file of a running server") {
 
   Users in_memory(kInMemory);
   auto refused = in_memory.message("engine.command", {{"line", "regfile export"}});
-  CHECK(in_memory.ask(refused));
+  CHECK_FALSE(in_memory.ask(refused));
   CHECK(refused.retvalue().find("file=") != std::string::npos);
+
+  // A folder stands where the file is to be.
+  std::filesystem::remove(users.file());
+  std::filesystem::create_directories(users.file() / "full");
+  auto failed = users.message("engine.command", {{"line", "regfile export"}});
+  CHECK_FALSE(users.ask(failed));
+  CHECK(failed.retvalue().find("Bindings not written: cannot replace " + users.file().string()) != std::string::npos);
+  std::filesystem::remove_all(users.file());
 }
 
 TEST_CASE("file= names another place, below the state directory when it is relative") {

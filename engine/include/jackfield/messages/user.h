@@ -35,7 +35,7 @@ inline constexpr MessageName kUserAuthfail{
     .parameters = kUserAuthfailParameters};
 
 inline constexpr ParameterUse kUserBindingsParameters[] = {
-    {&param::kUsername}};
+    {&param::kUsername}, {&param::kRealm}};
 inline constexpr MessageName kUserBindings{
     .name = "user.bindings",
     .doc = "Asks a store for the bindings it keeps, of one user or of all. The answer is the payload StoredBindings.",
