@@ -19,6 +19,13 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+/// The listener that `oconnection_id` names. A connection's name needs no looking up: there is one to each address at most.
+std::optional<std::uint16_t> chosen_listener(const Core& core, std::string_view name, stack::TransportKind kind) {
+  for (std::size_t index = 0; index < core.listeners.size() && !name.empty(); ++index)
+    if (const auto& options = core.listeners[index].options; options.name == name && options.kind == kind) return static_cast<std::uint16_t>(index);
+  return std::nullopt;
+}
+
 }  // namespace
 
 tl::expected<Target, NoTarget> find_target(const Services& services, std::string_view callto, const BusMessage& message) {
@@ -49,7 +56,7 @@ tl::expected<Target, NoTarget> find_target(const Services& services, std::string
   if (transport != "udp" && transport != "tcp")
     return tl::unexpected(NoTarget{"noroute", fmt::format("There is no transport {}", transport)});
   const auto kind = transport == "tcp" ? stack::TransportKind::tcp : stack::TransportKind::udp;
-  const auto flow = services.core.transport.flow_to(kind, *address);
+  const auto flow = services.core.transport.flow_to(kind, *address, chosen_listener(services.core, message.get(param::kOconnectionId), kind));
   if (!flow) return tl::unexpected(NoTarget{"noroute", fmt::format("No listener reaches {} over {}", address->text(), transport)});
   return Target{*flow, std::move(text)};
 }

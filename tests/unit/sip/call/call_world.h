@@ -59,6 +59,11 @@ class Network final : public stack::FakeTransport {
   std::vector<std::string> log;  ///< first lines, in order, with where they went
   void hold(const stack::FlowId& flow) override { ++holds[flow.remote.text()]; }
   void release(const stack::FlowId& flow) override { --holds[flow.remote.text()]; }
+  std::optional<std::uint16_t> preferred;  ///< of the last flow asked for
+  std::optional<stack::FlowId> flow_to(stack::TransportKind kind, const net::Address& remote, std::optional<std::uint16_t> prefer) override {
+    preferred = prefer;
+    return FakeTransport::flow_to(kind, remote, prefer);
+  }
 };
 
 /// One line of what happened on the bus.

@@ -349,6 +349,51 @@ TEST_CASE_FIXTURE(Fixture, "A target that no module serves is 404, unless somebo
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(Fixture, "A route that leads back to us is 483 once its hops are used up") {
+  route = [](BusMessage& message) {
+    message.set_retvalue("sip/sip:102@192.0.2.1:5060");
+    return true;
+  };
+  const stack::FlowId self{stack::address("192.0.2.1:5060")};
+  std::deque<std::string> loop;
+  network.on_send = [&, send = network.on_send](const stack::FlowId& flow, std::string_view bytes) {
+    if (flow == self) loop.emplace_back(bytes);
+    else send(flow, bytes);
+  };
+  ann.invite(sdp("offer"), "Max-Forwards: 5\r\n");
+  for (; !loop.empty(); loop.pop_front()) {
+    static_cast<stack::TransportEvents&>(transactions).message(self, loop.front());
+    settle();
+  }
+  ann.expect("SIP/2.0 483");
+  CHECK(all("call.execute").size() == 4);
+  CHECK(all("chan.hangup").size() == all("chan.startup").size());
+  for (int turn = 0; turn < 40; ++turn) {  // what the timers still send
+    engine.advance(1s);
+    for (; !loop.empty(); loop.pop_front()) static_cast<stack::TransportEvents&>(transactions).message(self, loop.front());
+  }
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Fixture, "A route may say which listener a call leaves by") {
+  core.listeners.push_back({.options = {.name = "second", .kind = stack::TransportKind::udp, .bind = stack::address("192.0.2.2:5060")}});
+  std::string name;
+  route = [&](BusMessage& message) {
+    message.set_retvalue("sip/sip:102@198.51.100.2:5060");
+    message.set("oconnection_id", name);
+    return true;
+  };
+  std::optional<std::uint16_t> chosen;
+  SUBCASE("") { name = "second", chosen = 2; }
+  SUBCASE("of another kind: any") { name = "second", core.listeners[2].options.kind = stack::TransportKind::tcp; }
+  SUBCASE("unknown: any") { name = "third"; }
+  ann.invite(sdp("offer"));
+  CHECK(network.preferred == chosen);
+  bob.answer(bob.take_invite(), 486);
+  ann.expect("SIP/2.0 486");
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(Fixture, "A host name is refused with a sentence, as long as there is no resolver") {
   route = [](BusMessage& message) {
     message.set_retvalue("sip/sip:102@example.com");
