@@ -100,6 +100,19 @@ class Program(Case):
         shutil.rmtree(path)
         self.assertEqual(server.command("regfile", "export").returncode, 0)
 
+    def test_telephony_counts_where_sip_conf_says_nothing(self):
+        # With room left, an INVITE without credentials is challenged; without, refused at once.
+        for own, status in (({}, 503), ({"maxchans": 10}, 401)):
+            with self.subTest(own=own):
+                server = self.server({"101": PASSWORD, "102": PASSWORD}, address=self.address(10 + len(own)),
+                                     settings={"jackfield": {"telephony": {"maxchans": 2}}, "sip": {"general": own}})
+                caller, callee = self.phone(server, "101", PASSWORD), self.phone(server, "102", PASSWORD)
+                callee.register()
+                call = caller.invite("102")
+                callee.incoming().accept()
+                call.answered()
+                caller.invite("102", authenticate=False).refused(status)
+
     def test_records_have_the_format_that_the_file_names(self):
         server = self.server({"101": PASSWORD, "102": PASSWORD},
                              settings={"cdrfile": {"general": {"format": "${caller}\t${called}\t${status}\t${cdrid}"}}})

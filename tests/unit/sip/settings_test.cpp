@@ -75,7 +75,7 @@ TEST_CASE("What makes no sense is an error with file and line") {
 
 TEST_CASE("Whoever brings Yate's file is told what differs and how to have Yate's way") {
   const Read read({{.name = "general", .where = {}, .entries = {{"auth_calls", "no", {}}, {"type", "udp,tls", {}}}}}, true);
-  CHECK(read.names("check_to=no", Problem::Severity::warning));
+  for (const auto* way : {"check_to=no", "maxcall=0", "drop_on_close=yes", "auth_dialog=yes"}) CHECK(read.names(way, Problem::Severity::warning));
   CHECK(read.names("\"tls\"", Problem::Severity::warning));
   CHECK_FALSE(read.names("auth_calls=no", Problem::Severity::warning));
   CHECK(std::none_of(read.problems.begin(), read.problems.end(), [](const Problem& problem) { return problem.severity == Problem::Severity::error; }));
