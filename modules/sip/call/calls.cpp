@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "answer.h"
 #include "call/description.h"
 #include "call/incoming_leg.h"
 #include "call/outgoing_leg.h"
@@ -116,12 +117,14 @@ void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request
   auto& leg = static_cast<IncomingLeg&>(
       services_->legs.add(std::make_unique<IncomingLeg>(*services_, invite, request.flow, transaction, sender, parties)));
 
-  core.log.debug("event=call channel={} caller={} called={} username={} address={} callid={}", leg.id(), log_value(parties.caller), log_value(parties.called),
-                 log_value(sender.username), leg.address(), log_value(invite.call_id()));
+  if (core.log.enabled(LogLevel::debug))
+    core.log.debug("event=call channel={} caller={} called={} username={} address={} callid={}", leg.id(), log_value(parties.caller), log_value(parties.called),
+                   log_value(sender.username), leg.address(), log_value(invite.call_id()));
 
   auto startup = leg.message(messages::kChanStartup);
   startup.set(param::kCaller, parties.caller).set(param::kCalled, parties.called).set(param::kCalledfull, parties.called);
   startup.set(param::kCallername, parties.callername).set(param::kSipCallid, invite.call_id());
+  startup.set(param::kConnectionId, connection_id(core, request.flow));
   if (!sender.username.empty()) startup.set(param::kUsername, sender.username);
   if (!sender.line.empty()) startup.set(param::kInLine, sender.line);
 

@@ -189,7 +189,8 @@ void Leg::leave(const DisconnectReason& reason, int own_code) {
   for (auto& timer : timers_) services_.core.engine.timers().stop(timer);
   auto& engine = services_.core.engine;
   if (!peer().empty()) engine.channels().disconnect(id(), reason);
-  services_.core.log.debug("event=hangup channel={} status={} reason={} callid={}", id(), status(), log_value(reason.reason), log_value(dialog_.call_id()));
+  if (auto& log = services_.core.log; log.enabled(LogLevel::debug))
+    log.debug("event=hangup channel={} status={} reason={} callid={}", id(), status(), log_value(reason.reason), log_value(dialog_.call_id()));
   auto hangup = message(messages::kChanHangup);
   if (!caller_.empty()) hangup.set(param::kCaller, caller_);
   if (!called_.empty()) hangup.set(param::kCalled, called_);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "answer.h"
 #include "call/description.h"
 #include "settings.h"
 
@@ -94,7 +95,7 @@ void OutgoingLeg::call(const BusMessage& execute) {
   for (const std::string_view name : {std::string_view(param::kCaller), std::string_view(param::kCalled), std::string_view(param::kCallername),
                                       std::string_view(param::kCalledfull), std::string_view(param::kCallto), std::string_view(param::kUsername)})
     if (execute.has(name)) startup.set(name, execute.get(name));
-  startup.set(param::kSipCallid, dialog().call_id());
+  startup.set(param::kSipCallid, dialog().call_id()).set(param::kConnectionId, connection_id(services_.core, flow()));
   services_.core.engine.bus().enqueue(std::move(startup));
   services_.media(*this, MediaStep::offer, execute.get(param::kSdpRaw), [](Leg& leg, std::optional<std::string> sdp) {
     static_cast<OutgoingLeg&>(leg).send_invite(std::move(sdp));
@@ -105,8 +106,9 @@ void OutgoingLeg::send_invite(std::optional<std::string> sdp) {
   if (state_ != State::preparing || gone()) return;
   if (!sdp) return drop({"unacceptable"});
   state_ = State::calling;
-  services_.core.log.debug("event=calling channel={} peer={} target={} address={} callid={}", id(), peer(), log_value(dialog().target()), address(),
-                           log_value(dialog().call_id()));
+  if (auto& log = services_.core.log; log.enabled(LogLevel::debug))
+    log.debug("event=calling channel={} peer={} target={} address={} callid={}", id(), peer(), log_value(dialog().target()), address(),
+              log_value(dialog().call_id()));
   const auto body = sdp->empty() ? std::string() : identity().apply(*sdp);
   const auto invite = send_request(Method::invite, body, [this](Writer& writer) {
     for (const auto& [name, value] : extra_) writer.header(std::string_view(name), value);

@@ -66,7 +66,14 @@ TEST_CASE_FIXTURE(Fixture, "The bus sees a call in Yate's order, with its parame
     if (one.at("id") == "sip/2" && !one.name.starts_with("chan.connected") && !one.name.starts_with("chan.disc")) of_the_called.push_back(one.name);
   CHECK(of_the_called == std::vector<std::string>{"chan.startup", "call.ringing", "call.answered", "call.drop", "chan.hangup"});
 
+  for (const auto& startup : all("chan.startup")) {
+    CHECK(startup.at("connection_id") == "general");
+    CHECK(!startup.at("sip_callid").empty());
+  }
   const auto route = all("call.route").at(0);
+  CHECK(route.at("formats") == "mulaw");
+  CHECK(route.at("rtp_addr") == "198.51.100.9");
+  CHECK(route.at("rtp_port") == "4000");
   CHECK(route.at("caller") == "101");
   CHECK(route.at("called") == "102");
   CHECK(route.at("callername") == "Ann \"A\"");
