@@ -16,6 +16,16 @@ bool same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() && (a.empty() || (a.back() == b.back() && std::memcmp(a.data(), b.data(), a.size()) == 0));
 }
 
+class Decimal {
+ public:
+  explicit Decimal(long long value) : end_(std::to_chars(digits_, digits_ + sizeof digits_, value).ptr) {}
+  std::string_view text() const { return {digits_, static_cast<std::size_t>(end_ - digits_)}; }
+
+ private:
+  char digits_[24];
+  const char* end_;
+};
+
 }  // namespace
 
 Message::Message(std::string_view name, WallTime created) : name_(arena_.copy(name)), created_(created) {}
@@ -55,11 +65,8 @@ Message& Message::set(std::string_view name, std::string_view value) {
   return *this;
 }
 
-Message& Message::set(std::string_view name, long long value) {
-  char digits[24];
-  const auto result = std::to_chars(digits, digits + sizeof digits, value);
-  return set(name, std::string_view(digits, static_cast<std::size_t>(result.ptr - digits)));
-}
+Message& Message::set(std::string_view name, long long value) { return set(name, Decimal(value).text()); }
+Message& Message::add(std::string_view name, long long value) { return add(name, Decimal(value).text()); }
 
 void Message::append(std::string_view name, std::string_view value) {
   if (count_ == capacity_) {

@@ -56,6 +56,9 @@ class Message {
   /// Replaces the value or appends the parameter. Name and value are copied into the arena.
   Message& set(std::string_view name, std::string_view value);
   Message& set(std::string_view name, long long value);
+  /// Appends a parameter that is known not to be there yet: a new message is filled without looking through it each time.
+  Message& add(std::string_view name, std::string_view value) { return append(name, value), *this; }
+  Message& add(std::string_view name, long long value);
   Message& set_flag(std::string_view name, bool value) { return set(name, value ? "true" : "false"); }
   /// Returns whether the parameter was there. The order of the others is kept.
   bool erase(std::string_view name);

@@ -117,7 +117,6 @@ Address Address::from(const ::sockaddr& address) {
 }
 
 unsigned Address::to(::sockaddr_storage& out) const {
-  std::memset(&out, 0, sizeof out);
   if (family_ == 6) {
     ::sockaddr_in6 in{};
     in.sin6_family = AF_INET6;
@@ -126,7 +125,10 @@ unsigned Address::to(::sockaddr_storage& out) const {
     std::memcpy(&out, &in, sizeof in);
     return sizeof in;
   }
-  if (family_ == 0) return 0;
+  if (family_ == 0) {
+    out.ss_family = AF_UNSPEC;
+    return 0;
+  }
   ::sockaddr_in in{};
   in.sin_family = AF_INET;
   in.sin_port = htons(port_);
@@ -164,10 +166,14 @@ void append_number(std::string& out, unsigned value) {
 
 void Address::append_uri_host(std::string& out) const {
   if (family_ == 4) {
-    for (int i = 0; i < 4; ++i) {
-      if (i > 0) out += '.';
-      append_number(out, bytes_[static_cast<std::size_t>(i)]);
+    // Some for every message: put together beside the string, which would check its room for each part.
+    char text[INET_ADDRSTRLEN];
+    char* end = text;
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (i > 0) *end++ = '.';
+      end = std::to_chars(end, text + sizeof text, unsigned{bytes_[i]}).ptr;
     }
+    out.append(text, static_cast<std::size_t>(end - text));
   } else if (family_ == 6) {
     char text[INET6_ADDRSTRLEN];
     ::inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);

@@ -54,13 +54,13 @@ bool ListWalker::next(std::string_view& value) {
     const char* const begin = rest_.data();
     const char* const end = begin + rest_.size();
     const char* p = begin;
-    for (; p != end && *p != ','; ++p) {
+    for (; (p = text::find_any<',', '"', '<'>(p, end)) != end && *p != ','; ++p) {
       if (*p == '"') {
         for (++p; p != end && *p != '"'; ++p) {
           if (*p == '\\' && ++p == end) break;
         }
-      } else if (*p == '<') {
-        while (p != end && *p != '>') ++p;
+      } else {
+        p = text::find_any<'>'>(p, end);
       }
       if (p == end) {
         broken_ = true;

@@ -73,17 +73,38 @@ inline std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// The first CR or LF, or `end`. Sixteen bytes a step.
-inline const char* find_line_break(const char* at, const char* end) {
+/// The first of these characters, or `end`. Sixteen bytes a step.
+template <char... kWanted>
+const char* find_any(const char* at, const char* end) {
 #if defined(__SSE2__)
-  const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
   for (; end - at >= 16; at += 16) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, cr), _mm_cmpeq_epi8(block, lf)));
+    const int found = (_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(kWanted))) | ...);
     if (found != 0) return at + __builtin_ctz(static_cast<unsigned>(found));
   }
 #endif
-  while (at != end && *at != '\r' && *at != '\n') ++at;
+  while (at != end && ((*at != kWanted) && ...)) ++at;
+  return at;
+}
+
+/// The first CR or LF, or `end`.
+inline const char* find_line_break(const char* at, const char* end) { return find_any<'\r', '\n'>(at, end); }
+
+/// The controls of ASCII, but HT.
+inline bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }
+
+/// The first control, or `end`. Sixteen bytes a step: everything we send is looked through.
+inline const char* find_control(const char* at, const char* end) {
+#if defined(__SSE2__)
+  const __m128i tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), last = _mm_set1_epi8(0x1f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(block, tab), _mm_cmpeq_epi8(_mm_min_epu8(block, last), block));
+    const int found = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(block, del)));
+    if (found != 0) return at + __builtin_ctz(static_cast<unsigned>(found));
+  }
+#endif
+  while (at != end && !is_control(*at)) ++at;
   return at;
 }
 
@@ -129,13 +150,13 @@ class Cursor {
   /// The inside of a quoted string, escapes kept. Nothing when it does not start with a quote or is not closed.
   std::optional<std::string_view> quoted() {
     if (peek() != '"') return std::nullopt;
-    for (const char* p = at_ + 1; p != end_; ++p) {
+    for (const char* p = find_any<'"', '\\'>(at_ + 1, end_); p != end_; p = find_any<'"', '\\'>(p + 1, end_)) {
       if (*p == '"') {
         const std::string_view inside(at_ + 1, static_cast<std::size_t>(p - at_ - 1));
         at_ = p + 1;
         return inside;
       }
-      if (*p == '\\' && ++p == end_) break;
+      if (++p == end_) break;  // what is escaped is passed over
     }
     return std::nullopt;
   }

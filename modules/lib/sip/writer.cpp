@@ -1,6 +1,8 @@
 #include "sip/writer.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "net/address.h"
 #include "sip/scan.h"
@@ -15,23 +17,23 @@ void append_number(std::string& out, unsigned long value) {
   out.append(digits, end);
 }
 
-bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }
-
 /// What came from elsewhere never begins a line of its own.
 void append_clean(std::string& out, std::string_view text) {
-  std::size_t clean = 0;
-  while (clean < text.size() && !is_control(text[clean])) ++clean;
-  out.append(text.substr(0, clean));
-  for (std::size_t i = clean; i < text.size(); ++i) {
-    if (!is_control(text[i])) out += text[i];
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (;;) {
+    const char* const control = text::find_control(at, end);
+    out.append(at, static_cast<std::size_t>(control - at));
+    if (control == end) return;
+    at = control + 1;
   }
 }
 
 /// A name or URI inside a start line, or a header's name: blanks would end it.
 void append_word(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    if (!is_control(c) && c != ' ' && c != '\t') out += c;
-  }
+  const auto fits = [](char c) { return !text::is_control(c) && c != ' ' && c != '\t'; };
+  if (std::all_of(text.begin(), text.end(), fits)) out += text;
+  else std::copy_if(text.begin(), text.end(), std::back_inserter(out), fits);
 }
 
 std::string_view without_brackets(std::string_view host) {
@@ -57,9 +59,13 @@ void append_via(std::string& out, const Via& via, std::string_view host, std::ui
     out += text::trim(walker.text);
   }
   const std::string_view bare = without_brackets(host);
-  const auto sent_by = net::Address::parse(via.host);
-  const auto source = net::Address::parse(bare);
-  if (filled || (sent_by && source ? !sent_by->same_host(*source) : !text::equal(via.host, host))) {
+  const auto names_source = [&] {
+    if (text::equal(without_brackets(via.host), bare)) return true;
+    const auto sent_by = net::Address::parse(via.host);
+    const auto source = net::Address::parse(bare);
+    return sent_by && source && sent_by->same_host(*source);
+  };
+  if (filled || !names_source()) {
     out += ";received=";
     out += bare;
   }
@@ -84,7 +90,13 @@ Writer& Writer::status(int code, std::string_view phrase) {
   return *this;
 }
 
-Writer& Writer::header(HeaderId id, std::string_view value) { return header(header_info(id).name, value); }
+Writer& Writer::header(HeaderId id, std::string_view value) {
+  out_ += header_info(id).name;
+  out_ += ": ";
+  append_clean(out_, value);
+  out_ += "\r\n";
+  return *this;
+}
 
 Writer& Writer::header(std::string_view name, std::string_view value) {
   append_word(out_, name);

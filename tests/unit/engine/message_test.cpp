@@ -19,6 +19,17 @@ TEST_CASE("parameters keep their order, are replaced in place and erased") {
   CHECK(message.get("a", "none") == "none");
 }
 
+TEST_CASE("what is known to be new is added at the end") {
+  Message message("t");
+  message.set("a", "1");
+  for (int i = 0; i < 40; ++i) message.add("n" + std::to_string(i), -1LL * i);
+  message.add("text", "x");
+  REQUIRE(message.parameters().size() == 42);
+  CHECK(message.parameters()[0].value == "1");
+  CHECK(message.get("n39") == "-39");
+  CHECK(message.parameters().back().name == "text");
+}
+
 TEST_CASE("an empty value is a value") {
   Message message("t");
   message.set("a", "");

@@ -194,6 +194,18 @@ TEST_CASE("credentials: quoted and bare values, any order, nothing given twice")
   CHECK(reason(parse_auth("Digest opaque=\"\", opaque=\"\"")) == "parameter given twice");
 }
 
+TEST_CASE("a quoted string ends at its quote, however far away and whatever is escaped before") {
+  for (std::size_t length = 0; length < 40; ++length) {
+    const std::string before(length, 'a');
+    const std::string text = "Digest realm=\"" + before + "\\\"" + before + "\", nonce=\"" + before + "\"";
+    const auto auth = parse_auth(text);
+    REQUIRE(auth);
+    CHECK(auth->realm == before + "\\\"" + before);
+    CHECK(auth->nonce == before);
+    CHECK_FALSE(parse_auth("Digest realm=\"" + before + "\\\""));
+  }
+}
+
 TEST_CASE("media types") {
   const auto type = parse_media_type("Application / SDP ; charset=utf-8");
   REQUIRE(type);

@@ -60,6 +60,19 @@ TEST_CASE("nothing that is written adds a line") {
   CHECK(out.substr(0, 25) == "SIP/2.0 400 BadEvil: 3\r\nC");
 }
 
+TEST_CASE("a control character is left out wherever it stands in a value, a tab is not") {
+  const std::string clean = "0123456789abcdefghijklmnopqrstuvwxyz\t\x80\xff";
+  for (std::size_t at = 0; at <= clean.size(); ++at) {
+    for (const char control : {'\r', '\n', '\0', '\x1f', '\x7f'}) {
+      std::string value = clean;
+      value.insert(at, 2, control);
+      std::string out;
+      Writer(out).header(HeaderId::subject, value);
+      CHECK(out == "Subject: " + clean + "\r\n");
+    }
+  }
+}
+
 TEST_CASE("a response repeats what RFC 3261 §8.2.6 says") {
   CHECK(respond(request("SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1"), 180) ==
         "SIP/2.0 180 Ringing\r\nv: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nVia: SIP/2.0/UDP second;branch=z9hG4bK2\r\nFrom: <sip:a@example.com>;tag=1\r\n"
