@@ -21,10 +21,35 @@ constexpr auto kKept = std::to_array<std::string_view>({
 constexpr std::uint8_t kSameAsKey = 0x80;
 static_assert(kKept.size() < kSameAsKey);
 
+/// The codes of the names by their length, which tells most apart: each parameter of each registration is looked up.
+struct CodesByLength {
+  static constexpr std::size_t kLengths = 24, kEach = 4;
+  std::array<std::array<std::uint8_t, kEach>, kLengths> codes{};
+
+  constexpr CodesByLength() {
+    for (std::size_t i = 0; i < kKept.size(); ++i) {
+      std::size_t free = 0;
+      while (codes.at(kKept[i].size()).at(free) != 0) ++free;  // does not compile once there are more than fit
+      codes[kKept[i].size()][free] = static_cast<std::uint8_t>(i + 1);
+    }
+  }
+};
+constexpr CodesByLength kCodes;
+
 /// 0: none of them.
 std::uint8_t code_of(std::string_view name) {
-  const auto found = std::ranges::find(kKept, name);
-  return found == kKept.end() ? 0 : static_cast<std::uint8_t>(found - kKept.begin() + 1);
+  if (name.size() >= CodesByLength::kLengths) return 0;
+  for (const auto code : kCodes.codes[name.size()])
+    if (code != 0 && kKept[code - 1] == name) return code;
+  return 0;
+}
+
+/// take_number for what nearly all numbers are: one byte.
+std::optional<std::uint64_t> take_small(std::string_view& bytes) {
+  if (bytes.empty() || static_cast<std::uint8_t>(bytes.front()) >= 0x80) return take_number(bytes);
+  const auto number = static_cast<std::uint8_t>(bytes.front());
+  bytes.remove_prefix(1);
+  return number;
 }
 
 void append_text(std::string& out, std::string_view text) {
@@ -33,7 +58,7 @@ void append_text(std::string& out, std::string_view text) {
 }
 
 std::optional<std::string_view> take_text(std::string_view& bytes) {
-  const auto size = take_number(bytes);
+  const auto size = take_small(bytes);
   if (!size || *size > bytes.size()) return std::nullopt;
   const auto text = bytes.substr(0, *size);
   bytes.remove_prefix(*size);
@@ -109,10 +134,19 @@ PackedBinding PackedBinding::of_checked(std::string_view bytes) {
 }
 
 std::optional<std::string_view> PackedBinding::parameter(std::string_view name) const {
+  const auto wanted = code_of(name);
   for (auto rest = parameters_; !rest.empty();) {
-    const auto parameter = take_parameter(rest);
-    if (!parameter) break;
-    if (parameter->name == name) return parameter->value;
+    const auto first = static_cast<std::uint8_t>(rest.front());
+    const auto code = first & ~kSameAsKey;
+    if (code == wanted) {
+      const auto parameter = take_parameter(rest);
+      if (!parameter) break;
+      if (code != 0 || parameter->name == name) return parameter->value;
+      continue;
+    }
+    rest.remove_prefix(1);
+    if (code == 0 && !take_text(rest)) break;
+    if (!(first & kSameAsKey) && !take_text(rest)) break;
   }
   return std::nullopt;
 }
@@ -142,8 +176,9 @@ void BindingPacker::begin(std::string_view username, std::string_view key, std::
   append_text(bytes_, data);
 }
 
-void BindingPacker::add(std::string_view name, std::string_view value) {
-  const auto code = code_of(name);
+void BindingPacker::add(std::string_view name, std::string_view value) { add(code_of(name), name, value); }
+
+void BindingPacker::add(std::uint8_t code, std::string_view name, std::string_view value) {
   // Most phones are known by their contact.
   const bool same = key_size_ != 0 && value == std::string_view(bytes_).substr(key_at_, key_size_);
   bytes_.push_back(static_cast<char>(same ? code | kSameAsKey : code));
@@ -157,7 +192,7 @@ PackedBinding BindingPacker::pack(const Message& user_register) {
   begin(user_register.get(param::kUsername), user_register.get(param::kBinding), user_register.get(param::kData));
   const auto routed = user_register.get(param::kRouteParams);
   for (const auto& [name, value] : user_register.parameters()) {
-    if (code_of(name) != 0 || PackedBinding::lists(routed, name)) add(name, value);
+    if (const auto code = code_of(name); code != 0 || PackedBinding::lists(routed, name)) add(code, name, value);
   }
   return packed();
 }

@@ -74,6 +74,8 @@ class BindingPacker {
   PackedBinding pack(const Message& user_register);
 
  private:
+  void add(std::uint8_t code, std::string_view name, std::string_view value);
+
   std::string bytes_;
   std::size_t key_at_ = 0, key_size_ = 0;
 };

@@ -15,6 +15,24 @@ namespace {
 /// Users named one by one in a warning; more are counted.
 constexpr std::size_t kNamedUsers = 20;
 
+/// What user.register said of it.
+void describe(messages::StoredBinding& out, const Binding& binding) {
+  const auto packed = binding.packed();
+  out.username = packed.username();
+  out.data = packed.data();
+  out.expires = WallTime(std::chrono::milliseconds(binding.expires_ms()));
+  std::size_t count = 0;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (count == out.parameters.size()) out.parameters.emplace_back();
+    auto& parameter = out.parameters[count++];
+    parameter.first = name;
+    parameter.second = value;
+  };
+  if (!packed.key().empty()) add(param::kBinding, packed.key());
+  packed.each_parameter(add);
+  out.parameters.resize(count);
+}
+
 }  // namespace
 
 Regfile::Regfile(Engine& engine, GeneralSettings general, UserTable users, std::unique_ptr<Store> store)
@@ -132,28 +150,27 @@ Verdict Regfile::user_unregister(Message& message) {
 }
 
 Verdict Regfile::user_bindings(Message& message) {
+  warn_of_realm(message.get(param::kRealm));  // sip says it with its first question: whom it concerns is named at the start (D1)
   auto* all = message.payload<messages::StoredBindings>();
   if (!all) {
     auto made = std::make_shared<messages::StoredBindings>();
     all = made.get();
     message.attach(std::move(made));
   }
-  const auto add = [all](const Binding& binding) {
-    const auto packed = binding.packed();
-    messages::StoredBinding stored{.username = std::string(packed.username()), .data = std::string(packed.data())};
-    stored.expires = WallTime(std::chrono::milliseconds(binding.expires_ms()));
-    if (!packed.key().empty()) stored.parameters.emplace_back(param::kBinding, packed.key());
-    packed.each_parameter([&](std::string_view name, std::string_view value) { stored.parameters.emplace_back(name, value); });
-    all->bindings.push_back(std::move(stored));
-  };
   if (const auto username = message.get(param::kUsername); !username.empty()) {
     std::vector<Binding*> bindings;
     store_->bindings().of_user(username, bindings);
-    for (const auto* binding : bindings) add(*binding);
-  warn_of_realm(message.get(param::kRealm));  // sip says it with its first question: whom it concerns is named at the start (D1)
+    for (const auto* binding : bindings) describe(all->bindings.emplace_back(), *binding);
   } else {
-    all->bindings.reserve(all->bindings.size() + store_->bindings().size());
-    store_->bindings().each(add);
+    all->parts.push_back([lent = std::weak_ptr<const Store>(store_)](const messages::StoredBindings::Visit& visit) {
+      const auto store = lent.lock();
+      if (!store) return;
+      messages::StoredBinding stored;  // one for all: its strings keep their room
+      store->bindings().each([&](const Binding& binding) {
+        describe(stored, binding);
+        visit(stored);
+      });
+    });
   }
   return true;
 }

@@ -53,7 +53,7 @@ class Regfile {
   Logger& log_;
   GeneralSettings general_;
   UserTable users_;
-  std::unique_ptr<Store> store_;
+  std::shared_ptr<Store> store_;  ///< shared only so that what user.bindings lends notices its end
   std::string checked_realm_;  ///< the realm that the stored hashes were last compared with
 };
 

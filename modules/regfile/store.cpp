@@ -159,7 +159,8 @@ void Store::expire(BindingId id) {
 bool Store::put(PackedBinding packed, std::int64_t expires_ms, std::uint32_t max_contacts) {
   scratch_.clear();
   table_.of_user(packed.username(), scratch_);
-  bool wait = !packed.reliable();
+  const bool reliable = packed.reliable();
+  bool wait = !reliable;
   Binding* same = nullptr;
   std::vector<Binding*> others;
   for (auto* binding : scratch_) {
@@ -181,7 +182,7 @@ bool Store::put(PackedBinding packed, std::int64_t expires_ms, std::uint32_t max
   if (same) {
     engine_.timers().stop(same->expiry);
     if (same->kept()) live_bytes_ -= put_size(*same);
-    if (same->kept() && packed.reliable()) {
+    if (same->kept() && reliable) {
       // The journal does not hear of bindings that end with the process, but of the one that this replaces.
       wait = true;
       begin(record_, Record::drop);

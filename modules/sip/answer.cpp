@@ -14,22 +14,22 @@ std::string connection_id(const Core& core, const stack::FlowId& flow) {
 }
 
 void set_source(jackfield::Message& message, const Core& core, const stack::FlowId& flow) {
-  const auto host = flow.remote.host();
-  const auto port = fmt::format_int(flow.remote.port());
-  std::string address;
-  address.reserve(host.size() + 8);
-  flow.remote.append_uri_host(address);
-  address.append(1, ':').append(port.data(), port.size());
-  message.set(param::kIpHost, host);
-  message.set(param::kIpPort, std::string_view(port.data(), port.size()));
-  message.set(param::kIpTransport, stack::transport_name(flow.kind));
-  message.set(param::kAddress, address);
-  message.set(param::kListener, core.listener(flow).options.name);
+  // Written once: host and port are parts of the address.
+  const std::string text = flow.remote.text();
+  const std::string_view address = text;
+  const auto colon = address.rfind(':');
+  auto host = address.substr(0, colon);
+  if (flow.remote.is_v6()) host = host.substr(1, host.size() - 2);  // without brackets
+  message.add(param::kIpHost, host);
+  message.add(param::kIpPort, address.substr(colon + 1));
+  message.add(param::kIpTransport, stack::transport_name(flow.kind));
+  message.set(param::kAddress, address);  // a channel's message has it already
+  message.add(param::kListener, core.listener(flow).options.name);
   if (stack::is_reliable(flow.kind)) {
-    message.set(param::kConnectionId, connection_id(core, flow));
-    message.set_flag(param::kConnectionReliable, true);
+    message.add(param::kConnectionId, connection_id(core, flow));
+    message.add(param::kConnectionReliable, "true");
   } else {
-    message.set(param::kConnectionId, core.listener(flow).options.name);
+    message.add(param::kConnectionId, core.listener(flow).options.name);
   }
 }
 
@@ -45,6 +45,7 @@ void answer(Core& core, const stack::IncomingRequest& request, stack::ServerTran
     return;
   }
   std::string bytes;
+  bytes.reserve(1024);  // longer ones grow
   auto writer = start_response(bytes, request.message, code, phrase, core.transactions.to_tag(request.message),
                                request.flow.remote.host(), request.flow.remote.port());
   headers(writer);

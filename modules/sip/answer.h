@@ -12,7 +12,8 @@
 
 namespace jackfield::sip {
 
-/// ip_host, ip_port, ip_transport, address, listener, connection_id and connection_reliable, as COMPAT §13 has them.
+/// Adds ip_host, ip_port, ip_transport, address, listener, connection_id and connection_reliable, as COMPAT §13 has them, to a
+/// message that has none of them yet but the address.
 void set_source(jackfield::Message& message, const Core& core, const stack::FlowId& flow);
 
 /// What `connection_id` is for a flow: a name of its own for each connection, the listener's for datagrams.

@@ -86,7 +86,7 @@ void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done) {
 
   auto question = ask(request, purpose, given);
   auto verdict = core_.engine.bus().dispatch(question->message);
-  if (verdict.immediate()) return decide(request, {}, *question, verdict.handled(), done);
+  if (verdict.immediate()) return decide(request, {}, *question, verdict.handled(), given, done);
   const auto transaction = core_.transactions.begin(request);
   waiting_.insert(transaction.value);
   core_.engine.spawn("sip.auth", finish(this, alive_, transaction, std::move(question), std::move(verdict), std::move(done)));
@@ -99,7 +99,8 @@ Task<> Gate::finish(Gate* gate, std::weak_ptr<void> alive, Transaction transacti
   const auto* message = gate->core_.transactions.request_of(transaction);
   if (!message) co_return;
   const IncomingRequest request{*message, gate->core_.transactions.flow_of(transaction)};
-  gate->decide(request, transaction, *question, handled, done);
+  const auto credentials = credentials_for(*message, gate->core_.settings->realm);  // parsed anew: the request has moved meanwhile
+  gate->decide(request, transaction, *question, handled, credentials && *credentials ? &**credentials : nullptr, done);
 }
 
 bool Gate::cancelled(Transaction invite) {
@@ -114,36 +115,36 @@ std::unique_ptr<Gate::Question> Gate::ask(const IncomingRequest& request, Purpos
       Question{jackfield::Message(messages::kUserAuth.name, core_.engine.clock().wall()), 0, purpose, credentials != nullptr});
   auto& m = question->message;
   const auto& sip = request.message;
-  m.set(param::kProtocol, "sip");
+  m.add(param::kProtocol, "sip");
   if (credentials) {
-    m.set(param::kUsername, credentials->username);
-    m.set(param::kRealm, credentials->realm);
-    m.set(param::kNonce, credentials->nonce);
-    m.set(param::kResponse, credentials->response);
-    m.set(param::kUri, credentials->uri);
+    m.add(param::kUsername, credentials->username);
+    m.add(param::kRealm, credentials->realm);
+    m.add(param::kNonce, credentials->nonce);
+    m.add(param::kResponse, credentials->response);
+    m.add(param::kUri, credentials->uri);
   }
-  m.set(param::kMethod, sip.method_text());
+  m.add(param::kMethod, sip.method_text());
   set_source(m, core_, request.flow);
-  m.set_flag(param::kNewcall, purpose == Purpose::call);
-  m.set(param::kDomain, sip.to()->uri.host);
-  if (const auto device = sip.value(HeaderId::user_agent); !device.empty()) m.set(param::kDevice, device);
+  m.add(param::kNewcall, purpose == Purpose::call ? "true" : "false");
+  m.add(param::kDomain, sip.to()->uri.host);
+  if (const auto device = sip.value(HeaderId::user_agent); !device.empty()) m.add(param::kDevice, device);
   if (purpose != Purpose::registration) {
-    m.set(param::kCaller, unescape(sip.from()->uri.user));
-    if (sip.request_uri()) m.set(param::kCalled, unescape(sip.request_uri()->user));
+    m.add(param::kCaller, unescape(sip.from()->uri.user));
+    if (sip.request_uri()) m.add(param::kCalled, unescape(sip.request_uri()->user));
   }
-  m.set(param::kSipUri, sip.request_uri_text());
-  m.set(param::kSipFrom, sip.from()->uri.text);
-  m.set(param::kSipTo, sip.to()->uri.text);
-  m.set(param::kSipCallid, sip.call_id());
+  m.add(param::kSipUri, sip.request_uri_text());
+  m.add(param::kSipFrom, sip.from()->uri.text);
+  m.add(param::kSipTo, sip.to()->uri.text);
+  m.add(param::kSipCallid, sip.call_id());
   question->given = m.parameters().size();
   return question;
 }
 
-void Gate::decide(const IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done) {
+void Gate::decide(const IncomingRequest& request, Transaction transaction, Question& question, bool handled,
+                  const AuthHeader* credentials, const Done& done) {
   if (!question.with_credentials) return decide_stranger(request, transaction, question, handled, done);
-  const auto credentials = credentials_for(request.message, core_.settings->realm);  // parsed anew: the request may have moved meanwhile
-  if (!credentials || !*credentials) return challenge(request, transaction, Stale::no);
-  decide_user(request, transaction, question, handled, **credentials, done);
+  if (!credentials) return challenge(request, transaction, Stale::no);  // the realm changed while the store was asked
+  decide_user(request, transaction, question, handled, *credentials, done);
 }
 
 void Gate::decide_stranger(const IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done) {
@@ -251,6 +252,7 @@ void Gate::challenge(const IncomingRequest& request, Transaction transaction, St
   const bool any_serves = known && std::any_of(offered.begin(), offered.end(), [&](auto algorithm) { return known->serves(algorithm); });
   answer(core_, request, transaction, 401, {}, [&](Writer& writer) {
     std::string value;
+    value.reserve(192);  // longer ones grow
     for (const auto algorithm : offered) {
       // A user of whom only some HA1s are stored is asked for what can be verified.
       if (any_serves && !known->serves(algorithm)) continue;

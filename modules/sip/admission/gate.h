@@ -38,7 +38,8 @@ class Gate final : public Admission {
   enum class Stale : bool { no, yes };
 
   std::unique_ptr<Question> ask(const stack::IncomingRequest& request, Purpose purpose, const AuthHeader* credentials) const;
-  void decide(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done);
+  void decide(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled,
+              const AuthHeader* credentials, const Done& done);
   void decide_stranger(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done);
   void decide_user(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled,
                    const AuthHeader& credentials, const Done& done);

@@ -185,8 +185,9 @@ void Registrar::finish(Job& job, const IncomingRequest* request) {
   enter(job.work.apply());
   if (!request) return;
   registered_.add();
-  core_.log.debug("event=registered user={} address={} callid={}", log_value(job.work.username()), request->flow.remote.text(),
-                  log_value(request->message.call_id()));
+  if (core_.log.enabled(LogLevel::debug))
+    core_.log.debug("event=registered user={} address={} callid={}", log_value(job.work.username()), request->flow.remote.text(),
+                    log_value(request->message.call_id()));
   answer_bindings(*request, job.transaction, job);
 }
 
@@ -213,6 +214,7 @@ void Registrar::answer_bindings(const IncomingRequest& request, Transaction tran
   const auto now = core_.engine.clock().now();
   const auto headers = [&](Writer& writer) {
     std::string contact;
+    contact.reserve(128);  // longer ones grow
     table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
       if (binding.expired(now)) return;
       contact.clear();
@@ -277,27 +279,29 @@ std::optional<stack::FlowId> Registrar::connection_of(const Device& device) cons
   return same || count != 1 ? same : only;
 }
 
-std::size_t Registrar::restore_all(const messages::StoredBindings& stored) {
-  std::size_t restored = 0;
-  for (const auto& each : stored.bindings) {
+Registrar::Restored Registrar::restore_all(const messages::StoredBindings& stored) {
+  Restored restored;
+  stored.each([&](const messages::StoredBinding& each) {
+    ++restored.seen;
     auto binding = restore(core_, each);
     // What phones said since is newer than what the store remembers.
-    if (!binding || table_.find(binding->username(), binding->key())) continue;
+    if (!binding || table_.find(binding->username(), binding->key())) return;
     table_.put(std::move(binding));
-    ++restored;
-  }
-  if (restored) watch_clock();
+    ++restored.entered;
+  });
+  if (restored.entered) watch_clock();
   return restored;
 }
 
 void Registrar::recall_all() {
   auto message = std::make_shared<jackfield::Message>(messages::kUserBindings.name, core_.engine.clock().wall());
   message->set_broadcast(true);
+  message->set(param::kRealm, core_.settings->realm);
   const auto take = [this](const jackfield::Message& answer) {
     const auto* stored = answer.payload<messages::StoredBindings>();
     if (!stored) return;
     const auto restored = restore_all(*stored);
-    core_.log.info("event=bindings-restored count={} of={}", restored, stored->bindings.size());
+    core_.log.info("event=bindings-restored count={} of={}", restored.entered, restored.seen);
   };
   auto verdict = core_.engine.bus().dispatch(*message);
   if (verdict.immediate()) return take(*message);
@@ -342,4 +346,3 @@ void Registrar::expire() {
 }
 
 }  // namespace jackfield::sip::registrar
-  message->set(param::kRealm, core_.settings->realm);

@@ -72,7 +72,10 @@ class Registrar final : public BindingTable {
   void answer_refusal(const stack::IncomingRequest& request, Transaction transaction, const Refusal& refusal);
   static Task<> wait_for_recall(std::weak_ptr<void> alive, std::shared_ptr<jackfield::Message> message, Verdict verdict,
                                 std::function<void(const jackfield::Message&)> take);
-  std::size_t restore_all(const messages::StoredBindings& stored);
+  struct Restored {
+    std::size_t entered = 0, seen = 0;
+  };
+  Restored restore_all(const messages::StoredBindings& stored);
   bool recall_wanted(const std::string& username) const;
   void expire();
   void tick();

@@ -57,51 +57,51 @@ stack::FlowId flow_to(const Core& core, const net::Address& remote, std::string_
 jackfield::Message register_message(const Core& core, const Binding& binding) {
   jackfield::Message m(messages::kUserRegister.name, core.engine.clock().wall());
   const auto& facts = binding.facts();
-  m.set(param::kUsername, binding.username());
-  m.set(param::kDriver, "sip");
+  m.add(param::kUsername, binding.username());
+  m.add(param::kDriver, "sip");
   std::string data(kTargetPrefix);
   data.append(binding.data());
-  m.set(param::kData, data);
-  m.set(param::kExpires, static_cast<long long>(binding.remaining(core.engine.clock().now())));
-  m.set(param::kSipCallid, binding.call_id());
-  m.set(param::kSipCseq, static_cast<long long>(facts.cseq));
-  m.set(param::kSipContact, binding.contact());
-  m.set(param::kBinding, binding.key());
-  if (!binding.instance().empty()) m.set(param::kSipInstance, binding.instance());
-  if (facts.reg_id) m.set(param::kRegId, static_cast<long long>(facts.reg_id));
-  if (!binding.path().empty()) m.set(param::kSipPath, binding.path());
-  if (facts.q != BindingFacts::kNoQ) m.set(param::kQ, q_text(facts.q));
+  m.add(param::kData, data);
+  m.add(param::kExpires, static_cast<long long>(binding.remaining(core.engine.clock().now())));
+  m.add(param::kSipCallid, binding.call_id());
+  m.add(param::kSipCseq, static_cast<long long>(facts.cseq));
+  m.add(param::kSipContact, binding.contact());
+  m.add(param::kBinding, binding.key());
+  if (!binding.instance().empty()) m.add(param::kSipInstance, binding.instance());
+  if (facts.reg_id) m.add(param::kRegId, static_cast<long long>(facts.reg_id));
+  if (!binding.path().empty()) m.add(param::kSipPath, binding.path());
+  if (facts.q != BindingFacts::kNoQ) m.add(param::kQ, q_text(facts.q));
   if (facts.flow) {
     set_source(m, core, facts.flow);
-    if (facts.behind_nat) m.set(param::kRegNatAddr, facts.flow.remote.text());
+    if (facts.behind_nat) m.add(param::kRegNatAddr, facts.flow.remote.text());
   }
   return m;
 }
 
 void add_request(jackfield::Message& m, const Message& request, const Sender& sender) {
-  m.set(param::kNumber, unescape(request.to()->uri.user));
-  m.set(param::kSipUri, request.request_uri_text());
-  m.set(param::kSipTo, request.to()->uri.text);
-  m.set(param::kDomain, request.to()->uri.host);
-  if (const auto device = request.value(HeaderId::user_agent); !device.empty()) m.set(param::kDevice, device);
+  m.add(param::kNumber, unescape(request.to()->uri.user));
+  m.add(param::kSipUri, request.request_uri_text());
+  m.add(param::kSipTo, request.to()->uri.text);
+  m.add(param::kDomain, request.to()->uri.host);
+  if (const auto device = request.value(HeaderId::user_agent); !device.empty()) m.add(param::kDevice, device);
   for (const auto& [name, value] : sender.parameters)
-    if (std::find(kForUs.begin(), kForUs.end(), name) == kForUs.end() && !m.has(name)) m.set(name, value);
+    if (std::find(kForUs.begin(), kForUs.end(), name) == kForUs.end() && !m.has(name)) m.add(name, value);
 }
 
 jackfield::Message unregister_message(const Core& core, std::string_view username, std::string_view key, const Binding* binding,
                                       std::string_view reason) {
   jackfield::Message m(messages::kUserUnregister.name, core.engine.clock().wall());
-  m.set(param::kUsername, username);
-  m.set(param::kDriver, "sip");
-  m.set(param::kExpires, 0);
-  if (!key.empty()) m.set(param::kBinding, key);
+  m.add(param::kUsername, username);
+  m.add(param::kDriver, "sip");
+  m.add(param::kExpires, 0);
+  if (!key.empty()) m.add(param::kBinding, key);
   if (binding) {
     std::string data(kTargetPrefix);
-    m.set(param::kData, data.append(binding->data()));
-    m.set(param::kSipCallid, binding->call_id());
+    m.add(param::kData, data.append(binding->data()));
+    m.add(param::kSipCallid, binding->call_id());
     if (binding->facts().flow) set_source(m, core, binding->facts().flow);
   }
-  if (!reason.empty()) m.set(param::kReason, reason);
+  if (!reason.empty()) m.add(param::kReason, reason);
   return m;
 }
 

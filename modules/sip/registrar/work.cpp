@@ -117,6 +117,7 @@ Work::Effects Work::apply() {
     }
   }
   if (effects.entered.empty() || store_keeps_.value_or(0) == 0) return effects;
+  if (table_.count_of(username_) <= *store_keeps_) return effects;
   // What the store has dropped for the newer ones leaves without a word.
   auto ids = ids_of_user();
   const auto newer = [&](BindingId a, BindingId b) {
@@ -126,7 +127,6 @@ Work::Effects Work::apply() {
     if (a_new) return rank(a) > rank(b);
     return table_.find(a)->facts().refreshed > table_.find(b)->facts().refreshed;
   };
-  if (ids.size() <= *store_keeps_) return effects;
   std::stable_sort(ids.begin(), ids.end(), newer);
   for (std::size_t i = *store_keeps_; i < ids.size(); ++i) {
     take(ids[i]);

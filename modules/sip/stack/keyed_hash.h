@@ -48,7 +48,9 @@ std::uint64_t keyed_hash(const HashKey& key, std::string_view text) {
 /// 13 letters and digits that hold the whole of `value`: fit for a tag or a branch.
 inline void append_token(std::string& out, std::uint64_t value) {
   static constexpr char kDigits[] = "abcdefghijklmnopqrstuvwxyz234567";
-  for (int i = 0; i < 13; ++i, value >>= 5) out.push_back(kDigits[value & 31]);
+  char token[13];
+  for (char& c : token) c = kDigits[value & 31], value >>= 5;
+  out.append(token, sizeof token);
 }
 
 }  // namespace jackfield::sip::stack

@@ -10,7 +10,10 @@ namespace {
 constexpr char kSeparator = '\n';
 
 void append_lower(std::string& out, std::string_view text) {
-  for (const char c : text) out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+  const std::size_t from = out.size();
+  out.append(text);
+  for (std::size_t i = from; i < out.size(); ++i)
+    if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] + 32);
 }
 
 void append_number(std::string& out, std::uint32_t number) {

@@ -11,7 +11,7 @@
 namespace jackfield::sip::stack {
 namespace {
 
-constexpr unsigned kBatch = 32;              // datagrams for one system call
+constexpr unsigned kBatch = 64;              // datagrams for one system call
 constexpr unsigned kRounds = 8;              // system calls before others have their turn
 constexpr std::size_t kQueuedBytes = 8u << 20;
 constexpr int kKernelBuffer = 4 << 20;
@@ -133,6 +133,7 @@ void UdpSocket::read() {
     if (count < 0) {
       if (errno == EINTR) continue;
       const bool empty = errno == EAGAIN;
+      if (empty && round > 0) break;  // all is read
       // Readiness without a datagram is an error that waits; so is any other failure of the call.
       if (drain_errors() == 0 && empty) break;
       continue;
@@ -156,16 +157,16 @@ bool UdpSocket::send(const net::Address& remote, std::string_view bytes) {
   if (!descriptor_.is_open() || bytes_.size() + bytes.size() > kQueuedBytes) return false;
   queue_.push_back({remote, bytes_.size(), bytes.size()});
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  if (queue_.size() >= 2 * kBatch && !waiting_writable_) flush();
+  if (queue_.size() >= kBatch && !waiting_writable_) flush();
   else host_.queued();
   return true;
 }
 
 void UdpSocket::flush() {
   if (waiting_writable_ || !descriptor_.is_open()) return;
-  std::array<mmsghdr, 2 * kBatch> headers;
-  std::array<iovec, 2 * kBatch> pieces;
-  std::array<sockaddr_storage, 2 * kBatch> names;
+  std::array<mmsghdr, kBatch> headers;
+  std::array<iovec, kBatch> pieces;
+  std::array<sockaddr_storage, kBatch> names;
   std::size_t sent = 0;
   bool own_error = false;
   while (sent < queue_.size()) {

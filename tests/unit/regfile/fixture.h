@@ -72,8 +72,10 @@ class Users : public ModuleHost {
     REQUIRE(ask(made));
     auto* stored = made.payload<messages::StoredBindings>();
     REQUIRE(stored);
-    std::ranges::sort(stored->bindings, {}, [](const messages::StoredBinding& b) { return b.username + b.data; });
-    return stored->bindings;
+    std::vector<messages::StoredBinding> all;
+    stored->each([&](const messages::StoredBinding& binding) { all.push_back(binding); });
+    std::ranges::sort(all, {}, [](const messages::StoredBinding& b) { return b.username + b.data; });
+    return all;
   }
   std::filesystem::path file() { return engine().state_dir() / "regfile-bindings.conf"; }
 };

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <string>
+
 using namespace jackfield;
 using namespace jackfield::regfile_test;
 
@@ -129,6 +132,25 @@ TEST_CASE("user.bindings: gives back what was said, of one user or of all") {
   CHECK(value("ha1_md5") == "absent");
 }
 
+TEST_CASE("user.bindings: what is shown one by one has nothing of the one before, and nothing once the store is gone") {
+  auto payload = std::make_shared<messages::StoredBindings>();
+  {
+    Users users(kInMemory);
+    CHECK(users.add({.user = "101", .q = "0.5", .connection = "c"}));
+    CHECK(users.add({.user = "102"}));
+    auto asked = users.message("user.bindings", {});
+    asked.attach(payload);
+    CHECK(users.ask(asked));
+    std::map<std::string, std::size_t> having;
+    payload->each([&](const messages::StoredBinding& binding) {
+      having[binding.username] = static_cast<std::size_t>(
+          std::ranges::count_if(binding.parameters, [](const auto& each) { return each.first == "q" || each.first == "connection_id"; }));
+    });
+    CHECK(having == std::map<std::string, std::size_t>{{"101", 2}, {"102", 0}});
+  }
+  payload->each([](const messages::StoredBinding&) { FAIL("the store is gone"); });
+}
+
 TEST_CASE("user.bindings: a store that was asked before keeps its part") {
   Users users(kInMemory);
   CHECK(users.add({.user = "101"}));
@@ -137,7 +159,9 @@ TEST_CASE("user.bindings: a store that was asked before keeps its part") {
   payload->bindings.push_back({.username = "other"});
   asked.attach(payload);
   CHECK(users.ask(asked));
-  CHECK(payload->bindings.size() == 2);
+  std::vector<std::string> names;
+  payload->each([&](const messages::StoredBinding& binding) { names.push_back(binding.username); });
+  CHECK(names == std::vector<std::string>{"other", "101"});
 }
 
 TEST_CASE("engine.status: Yate's line, with nothing in a field that would break it") {

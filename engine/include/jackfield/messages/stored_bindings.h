@@ -3,6 +3,7 @@
 
 #include <jackfield/clock.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +20,17 @@ struct StoredBinding {
 
 /// A broadcast reaches several stores: each attaches the payload when there is none yet, else appends to it.
 struct StoredBindings {
+  using Visit = std::function<void(const StoredBinding&)>;
+
   std::vector<StoredBinding> bindings;
+  /// What a store keeps by the hundred thousand it shows one by one instead of copying all: a function that calls its argument with
+  /// each, valid for that call. It may be called in a later turn, and then shows nothing when the store is gone.
+  std::vector<std::function<void(const Visit&)>> parts;
+
+  void each(const Visit& visit) const {
+    for (const StoredBinding& binding : bindings) visit(binding);
+    for (const auto& part : parts) part(visit);
+  }
 };
 
 }  // namespace jackfield::messages
