@@ -4,6 +4,7 @@
 #include <string>
 
 #include "answer.h"
+#include "registrar/contact.h"
 
 namespace jackfield::sip {
 
@@ -69,7 +70,8 @@ void Dispatcher::out_of_dialog(const IncomingRequest& request) {
 
 /// About the server itself, whoever it names: a B2BUA answers for everybody behind it (RFC 3261 §11.2).
 void Dispatcher::options(const IncomingRequest& request) {
-  if (!core_.settings->is_our_domain(request.message.request_uri()->host)) return answer(core_, request, {}, 404);
+  const auto& uri = *request.message.request_uri();  // who looks whether we live may know our address only
+  if (!core_.settings->is_our_domain(uri.host) && !core_.transport.is_ours(uri.host, registrar::port_of(uri))) return answer(core_, request, {}, 404);
   const int code = core_.engine.draining() ? 503 : 200;
   answer(core_, request, {}, code, {}, [](Writer& writer) {
     writer.header(HeaderId::allow, allowed_methods());

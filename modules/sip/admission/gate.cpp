@@ -10,6 +10,7 @@
 #include "admission/whose_number.h"
 #include "call/reasons.h"
 #include "answer.h"
+#include "sip/text.h"
 #include "sip/uri.h"
 
 namespace jackfield::sip::admission {
@@ -35,13 +36,13 @@ std::uint64_t fingerprint(const Message& request) {
   return branch ^ (hash(request.call_id()) * 31 + request.cseq()->number);
 }
 
-/// The credentials for our realm, of whichever header has them; an error when one does not parse.
+/// The digest credentials for our realm, of whichever header has them; an error when one does not parse.
 tl::expected<std::optional<AuthHeader>, Error> credentials_for(const Message& request, std::string_view realm) {
   for (const auto& line : request.headers()) {
     if (line.id != HeaderId::authorization && line.id != HeaderId::proxy_authorization) continue;
     auto parsed = parse_auth(line.value);
     if (!parsed) return tl::unexpected(parsed.error());
-    if (parsed->realm == realm) return std::optional(*parsed);
+    if (parsed->realm == realm && text::equal(parsed->scheme, "Digest")) return std::optional(*parsed);
   }
   return std::nullopt;
 }
@@ -72,14 +73,14 @@ void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done) {
   const auto& access = core_.listener(request.flow).access;
   const auto& source = request.flow.remote;
   // D2 (1), the source belongs to a connection, goes here once there are connections.
-  if (access.is_denied(source)) return refuse(request, {}, 403, {}, "source is in deny=");
+  if (access.is_denied(source)) return refuse_unproved(request, 403, {}, "source is in deny=");
   // A registration is somebody's: being trusted names nobody.
   if (purpose != Purpose::registration && access.is_trusted(source)) return done({.kind = Sender::Kind::trusted}, request, {});
   if (purpose == Purpose::registration && !core_.settings->registrar.auth_required)
     return done({.kind = Sender::Kind::user, .username = unescape(request.message.to()->uri.user)}, request, {});
 
   const auto credentials = credentials_for(request.message, core_.settings->realm);
-  if (!credentials) return refuse(request, {}, 400, credentials.error().reason, "credentials do not parse");
+  if (!credentials) return refuse_unproved(request, 400, credentials.error().reason, "credentials do not parse");
   const AuthHeader* given = *credentials ? &**credentials : nullptr;
   if (given && !digest_.is_fresh(given->nonce, source, now(), core_.settings->nonce_lifetime))
     return challenge(request, {}, Stale::yes);
@@ -239,6 +240,13 @@ void Gate::refuse(const IncomingRequest& request, Transaction transaction, int c
                  request.flow.remote.text(), log_value(request.message.from()->uri.text), log_value(request.message.to()->uri.text),
                  log_value(request.message.call_id()));
   answer(core_, request, transaction, code, phrase);
+}
+
+// Anybody may send such requests, from any address and as fast as he likes: one line for each address, not for each request.
+void Gate::refuse_unproved(const IncomingRequest& request, int code, std::string_view phrase, std::string_view why) {
+  if (sources_.first_refusal(request.flow.remote)) return refuse(request, {}, code, phrase, why);
+  refused_.add();
+  answer(core_, request, {}, code, phrase);
 }
 
 void Gate::challenge(const Message& request, const stack::FlowId& flow, Transaction transaction) {

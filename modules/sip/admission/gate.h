@@ -46,6 +46,7 @@ class Gate final : public Admission {
   void pass(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool proved, const Done& done);
   void wrong(const stack::IncomingRequest& request, Transaction transaction, Question& question);
   void refuse(const stack::IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why);
+  void refuse_unproved(const stack::IncomingRequest& request, int code, std::string_view phrase, std::string_view why);
   void challenge(const stack::IncomingRequest& request, Transaction transaction, Stale stale, const stack::DigestSecret* known = nullptr);
   void explain_refusal(const stack::IncomingRequest& request, Purpose purpose);
   bool has_own_number(const stack::IncomingRequest& request, Purpose purpose, const Sender& sender) const;

@@ -10,6 +10,8 @@ namespace jackfield::sip::registrar {
 namespace {
 
 constexpr std::size_t kMaxContactsInRequest = 32;
+/// Where nobody set a number: each contact is compared with each binding of the user, and each 200 lists them all.
+constexpr unsigned kMostContacts = 128;
 
 class Planner {
  public:
@@ -73,9 +75,15 @@ class Planner {
     table_.each_of(asked_.username, [&](BindingId, const Binding& binding) {
       if (found || (!device.instance.empty() && !binding.instance().empty())) return;
       if (binding.contact() == contact.address.uri.text) found = &binding;
+      else if (!may_be_equivalent(binding.contact(), contact.address.uri)) return;
       else if (const auto uri = Uri::parse(binding.contact()); uri && uri->equivalent(contact.address.uri)) found = &binding;
     });
     return found;
+  }
+
+  /// False for most that are not, without reading them: an equal user part without escapes is equal byte for byte (§19.1.4).
+  static bool may_be_equivalent(std::string_view text, const Uri& uri) {
+    return uri.user.find('%') != std::string_view::npos || text.find('%') != std::string_view::npos || text.find(uri.user) != std::string_view::npos;
   }
 
   std::optional<Refusal> plan_contact(const Contact& contact) {
@@ -128,7 +136,8 @@ class Planner {
 
   /// Keeps the user within his number of bindings, as the policy says.
   std::optional<Refusal> make_room() {
-    if (asked_.max_contacts == 0) return std::nullopt;
+    const std::size_t most = asked_.max_contacts ? asked_.max_contacts : kMostContacts;
+    if (asked_.max_contacts == 0 && table_.count_of(asked_.username) + changes_.size() <= most) return std::nullopt;
     std::size_t after = 0;
     struct Candidate { MonoTime refreshed; bool unavailable; std::string key; };
     std::vector<Candidate> others;
@@ -142,9 +151,9 @@ class Planner {
     if (asked_.settings.max_contacts_policy == MaxContactsPolicy::reject) others.clear();
     if (asked_.settings.max_contacts_policy == MaxContactsPolicy::replace_unavailable)
       std::erase_if(others, [](const Candidate& other) { return !other.unavailable; });
-    if (after > asked_.max_contacts + others.size()) return Refusal{403, "Too many contacts"};
+    if (after > most + others.size()) return Refusal{403, "Too many contacts"};
     std::stable_sort(others.begin(), others.end(), [](const Candidate& a, const Candidate& b) { return a.refreshed < b.refreshed; });
-    for (std::size_t i = 0; after > asked_.max_contacts; ++i, --after)
+    for (std::size_t i = 0; after > most; ++i, --after)
       changes_.insert(changes_.begin() + static_cast<std::ptrdiff_t>(i), {Change::What::remove, nullptr, std::move(others[i].key)});
     return std::nullopt;
   }

@@ -39,7 +39,7 @@ struct Refusal {
 struct Asked {
   const stack::IncomingRequest& request;
   std::string_view username;
-  unsigned max_contacts;    ///< 0: any number
+  unsigned max_contacts;    ///< 0: as many as can be served, 128
   bool foreign_contacts;    ///< the user's own switch, or a trusted edge with a Path (D5)
   MonoTime now;
   const RegistrarSettings& settings;

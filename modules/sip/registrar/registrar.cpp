@@ -2,8 +2,11 @@
 
 #include <jackfield/messages/user.h>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -18,10 +21,16 @@ namespace {
 namespace param = messages::param;
 using stack::IncomingRequest;
 
+constexpr std::size_t kListedBytes = 24 * 1024;  // of Contact headers in a 200: it fits into a datagram, and phones read it
+
 const std::string* parameter(const Sender& sender, std::string_view name) {
   for (const auto& [key, value] : sender.parameters)
     if (key == name) return &value;
   return nullptr;
+}
+
+bool is_data_of(const Binding& binding, std::string_view data) {
+  return data.starts_with(kTargetPrefix) && data.substr(kTargetPrefix.size()) == binding.data();
 }
 
 void append_contact(std::string& out, const Binding& binding, MonoTime now) {
@@ -39,6 +48,10 @@ Registrar::Registrar(Core& core, Admission& admission)
       admission_(admission),
       keepalive_(core, table_),
       timers_(core.engine.timers().add_sink([this](std::uint64_t) { tick(); })),
+      unregistered_(core.engine.bus().install({.message = messages::kUserUnregister, .priority = 1}, [this](jackfield::Message& message) -> Verdict {
+        if (&message != asking_) unregistered(message);
+        return false;
+      })),
       registered_(core.engine.metrics().counter("jackfield_sip_registrations_total", "REGISTER requests that were carried out.")),
       failed_(core.engine.metrics().counter("jackfield_sip_failed_registrations_total", "REGISTER requests that were refused after authentication.")),
       bindings_gauge_(core.engine.metrics().gauge("jackfield_sip_bindings_count", "Bindings in the table.", {}, [this] { return static_cast<double>(table_.size()); })),
@@ -61,6 +74,7 @@ void Registrar::request(const IncomingRequest& request) {
 void Registrar::admitted(const Sender& sender, const IncomingRequest& request, Transaction transaction) {
   if (!busy_.empty()) {
     if (const auto line = busy_.find(sender.username); line != busy_.end()) {
+      std::erase_if(line->second, [this](const auto& waiting) { return !core_.transactions.request_of(waiting.first); });
       if (line->second.size() >= kMaxWaiting)
         return answer(core_, request, transaction, 500, "Too many registrations at once", [](Writer& writer) { writer.header(HeaderId::retry_after, 5ul); });
       line->second.emplace_back(transaction ? transaction : core_.transactions.begin(request), sender);
@@ -72,7 +86,7 @@ void Registrar::admitted(const Sender& sender, const IncomingRequest& request, T
 
 void Registrar::start(std::unique_ptr<Job> job, const IncomingRequest* request) {
   while (auto* message = next(*job, request)) {
-    auto verdict = core_.engine.bus().dispatch(*message);
+    auto verdict = ask(*message);
     if (!verdict.immediate()) {
       if (request && !job->transaction) job->transaction = core_.transactions.begin(*request);
       busy_.try_emplace(job->work.username());
@@ -96,10 +110,39 @@ Task<> Registrar::carry_on(Registrar* registrar, std::weak_ptr<void> alive, std:
     if (const auto* message = transactions.request_of(job->transaction)) request.emplace(IncomingRequest{*message, transactions.flow_of(job->transaction)});
     auto* next = registrar->next(*job, request ? &*request : nullptr);
     if (!next) break;
-    verdict.emplace(registrar->core_.engine.bus().dispatch(*next));
+    verdict.emplace(registrar->ask(*next));
   }
   registrar->finish(*job, request ? &*request : nullptr);
   registrar->next_in_line(job->work.username());
+}
+
+Verdict Registrar::ask(jackfield::Message& message) {
+  const auto* before = std::exchange(asking_, &message);
+  auto verdict = core_.engine.bus().dispatch(message);
+  asking_ = before;
+  return verdict;
+}
+
+// Somebody else ended bindings on the bus (an operator, a script): the stores hear it as we do, and nothing is told again.
+void Registrar::unregistered(const jackfield::Message& message) {
+  if (const auto driver = message.get(param::kDriver); !driver.empty() && driver != "sip") return;
+  const auto username = message.get(param::kUsername), key = message.get(param::kBinding), data = message.get(param::kData);
+  std::vector<BindingId> ids;
+  if (!username.empty()) {
+    table_.each_of(username, [&](BindingId id, const Binding& binding) {
+      if (!key.empty() ? binding.key() == key : data.empty() || is_data_of(binding, data)) ids.push_back(id);
+    });
+  } else if (const auto connection = message.get(param::kConnectionId); connection.find('-') != std::string_view::npos) {
+    const auto digits = connection.substr(connection.find('-') + 1);
+    std::uint32_t number = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    ids = table_.on_connection(number);
+    // A listener may have a name that looks like that of a connection.
+    if (!ids.empty() && connection_id(core_, table_.find(ids.front())->facts().flow) != connection) ids.clear();
+  }
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id)
+    if (const auto binding = table_.take(*id)) release(*binding);
+  if (!ids.empty()) core_.log.info("event=unregistered user={} bindings={} by=bus", log_value(username), ids.size());
 }
 
 void Registrar::next_in_line(const std::string& username) {
@@ -183,6 +226,8 @@ void Registrar::finish(Job& job, const IncomingRequest* request) {
     return;
   }
   enter(job.work.apply());
+  if (job.work.store_is_shared() && !std::exchange(told_shared_, true))
+    core_.log.warning("event=shared-store reason=\"the store holds bindings of other servers; answers list those of this one only\"");
   if (!request) return;
   registered_.add();
   if (core_.log.enabled(LogLevel::debug))
@@ -213,18 +258,52 @@ void Registrar::release(const Binding& binding) {
 void Registrar::answer_bindings(const IncomingRequest& request, Transaction transaction, const Job& job) {
   const auto now = core_.engine.clock().now();
   const auto headers = [&](Writer& writer) {
+    std::size_t listed = 0;
+    bool told_nat = false;
     std::string contact;
     contact.reserve(128);  // longer ones grow
-    table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
-      if (binding.expired(now)) return;
+    const auto list = [&](const Binding& binding) {
+      if (binding.expired(now) || listed > kListedBytes) return;
       contact.clear();
       append_contact(contact, binding, now);
-      writer.header(HeaderId::contact, contact);
+      if ((listed += contact.size()) <= kListedBytes) writer.header(HeaderId::contact, contact);
+    };
+    const auto is_own = [&](const Binding& binding) {
+      return binding.facts().cseq == request.message.cseq()->number && binding.call_id() == request.message.call_id();
+    };
+    // What this REGISTER is about comes first: of very many or very long ones the last are left out.
+    table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
+      if (!is_own(binding)) return;
+      list(binding);
+      if (binding.facts().behind_nat && !std::exchange(told_nat, true)) add_nat_headers(writer, binding);
     });
+    table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
+      if (!is_own(binding)) list(binding);
+    });
+    writer.header(HeaderId::date, date());  // §10.3 step 8
     writer.copy_all(request.message, HeaderId::path);
     for (const auto& [name, value] : job.work.reply_headers()) writer.header(name, value);
   };
   answer(core_, request, transaction, 200, {}, headers, Keep::yes);
+}
+
+// As Yate tells a phone how it is seen from outside (COMPAT §12).
+void Registrar::add_nat_headers(Writer& writer, const Binding& binding) const {
+  const auto& settings = core_.settings->registrar;
+  if (settings.keepalive != sip::Keepalive::none)
+    writer.header("P-NAT-Refresh", fmt::format_int(std::chrono::ceil<std::chrono::seconds>(settings.nat_refresh).count()).c_str());
+  std::string seen("<");
+  writer.header("X-Real-Contact", seen.append(binding.data()).append(1, '>'));
+}
+
+/// Of this second (RFC 3261 §20.17): made once for all answers in it.
+std::string_view Registrar::date() {
+  const auto second = std::chrono::floor<std::chrono::seconds>(core_.engine.clock().wall());
+  if (date_.empty() || second != date_of_) {
+    date_of_ = second;
+    date_ = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::chrono::system_clock::to_time_t(second)));
+  }
+  return date_;
 }
 
 void Registrar::answer_refusal(const IncomingRequest& request, Transaction transaction, const Refusal& refusal) {

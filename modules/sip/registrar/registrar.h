@@ -66,9 +66,13 @@ class Registrar final : public BindingTable {
   void next_in_line(const std::string& username);
   static Task<> carry_on(Registrar* registrar, std::weak_ptr<void> alive, std::unique_ptr<Job> job, Verdict verdict);
 
+  Verdict ask(jackfield::Message& message);
+  void unregistered(const jackfield::Message& message);
   void enter(Work::Effects effects);
   void release(const Binding& binding);
   void answer_bindings(const stack::IncomingRequest& request, Transaction transaction, const Job& job);
+  void add_nat_headers(Writer& writer, const Binding& binding) const;
+  std::string_view date();
   void answer_refusal(const stack::IncomingRequest& request, Transaction transaction, const Refusal& refusal);
   static Task<> wait_for_recall(std::weak_ptr<void> alive, std::shared_ptr<jackfield::Message> message, Verdict verdict,
                                 std::function<void(const jackfield::Message&)> take);
@@ -87,7 +91,11 @@ class Registrar final : public BindingTable {
   Keepalive keepalive_;
   std::unordered_map<std::string, std::deque<std::pair<Transaction, Sender>>> busy_;  ///< users a store is working on, and who waits
   TimerSinkId timers_;
-  bool ticking_ = false;
+  Bus::Subscription unregistered_;
+  const jackfield::Message* asking_ = nullptr;  ///< ours, while its first handlers see it
+  std::string date_;
+  WallTime date_of_{};
+  bool ticking_ = false, told_shared_ = false;
   Counter& registered_;
   Counter& failed_;
   std::shared_ptr<void> bindings_gauge_, users_gauge_;

@@ -15,6 +15,7 @@ namespace param = messages::param;
 
 constexpr std::string_view kReplyHeader = "osip_";
 constexpr int kNobodyTookIt = 404;  // COMPAT §12
+constexpr long long kLongest = 10LL * 365 * 86400;  // seconds a store may grant
 
 int code_of(const jackfield::Message& answer) {
   if (const auto code = answer.number(param::kCode); code >= 400 && code <= 699) return static_cast<int>(code);
@@ -83,13 +84,14 @@ void Work::refuse(const jackfield::Message& answer) {
 }
 
 void Work::read_answer(Change& change, const jackfield::Message& answer) {
-  const auto granted = answer.number(param::kExpires, -1);
+  const auto granted = std::min<long long>(answer.number(param::kExpires, -1), kLongest);
   const auto now = core_.engine.clock().now();
   if (granted > 0 && static_cast<std::uint32_t>(granted) != change.binding->remaining(now))
     change.binding->set_expires(now + std::chrono::seconds(granted));
   // D8: a store that says nothing keeps one.
   const auto keeps = answer.number(param::kMaxContacts, 1);
   store_keeps_ = keeps > 0 ? static_cast<std::size_t>(keeps) : 0;
+  store_is_shared_ = store_is_shared_ || answer.flag(param::kShared);
   for (const auto& [name, value] : answer.parameters())
     if (name.starts_with(kReplyHeader)) reply_headers_.emplace_back(name.substr(kReplyHeader.size()), value);
 }

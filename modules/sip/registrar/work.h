@@ -40,6 +40,9 @@ class Work {
   /// Enters what was agreed in the table (D8: a store that keeps one binding leaves one).
   Effects apply();
 
+  /// A store keeps bindings of other servers beside ours (D8), which this table does not.
+  bool store_is_shared() const { return store_is_shared_; }
+
   /// `osip_X` of the answers: headers of ours.
   const std::vector<std::pair<std::string, std::string>>& reply_headers() const { return reply_headers_; }
 
@@ -52,7 +55,7 @@ class Work {
   std::string username_;
   std::vector<Change> changes_;
   std::size_t next_ = 0;
-  bool undoing_ = false;
+  bool undoing_ = false, store_is_shared_ = false;
   std::optional<jackfield::Message> message_;
   std::optional<Refusal> refusal_;
   std::optional<std::size_t> store_keeps_;  // bindings of the user; 0: any number

@@ -5,8 +5,8 @@
 
 namespace jackfield::sip::stack {
 
-ClientSide::ClientSide(TransactionContext& context)
-    : context_(context), sinks_(context.wheel, [this](Timer timer, std::uint64_t id) { fired(timer, id); }) {}
+ClientSide::ClientSide(TransactionContext& context, Counter& resent)
+    : context_(context), resent_(resent), sinks_(context.wheel, [this](Timer timer, std::uint64_t id) { fired(timer, id); }) {}
 
 ClientTransactionId ClientSide::send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes) {
   return {start(flow, method, branch, bytes)};
@@ -61,6 +61,7 @@ void ClientSide::fired(Timer timer, std::uint64_t id) {
   Client* client = table_.find(id);
   if (!client) return;
   client->timers[timer] = {};
+  if (timer == Timer::a || timer == Timer::e) resent_.add();
   run(id, std::visit([&](auto& machine) { return client->flow_gone ? machine.transport_failed() : machine.timer(timer); },
                      client->machine),
       nullptr);

@@ -11,11 +11,13 @@
 #include "stack/transaction_context.h"
 #include "stack/transaction_table.h"
 
+#include <jackfield/metrics.h>
+
 namespace jackfield::sip::stack {
 
 class ClientSide {
  public:
-  explicit ClientSide(TransactionContext& context);
+  ClientSide(TransactionContext& context, Counter& resent);
 
   ClientTransactionId send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
   void cancel(std::uint64_t invite, std::string_view reason_header);
@@ -50,6 +52,7 @@ class ClientSide {
   void send_cancel(const Client& client);
 
   TransactionContext& context_;
+  Counter& resent_;
   TransactionTable<Client> table_;
   TimerSinks sinks_;
   std::string key_;

@@ -2,6 +2,10 @@
 
 namespace jackfield::sip::stack {
 
+Actions NonInviteServer::start() {
+  return {{Do::start, Timer::f, times_->give_up()}};    // RFC 4320 §4.2: by then the client has given up, and nobody is left to answer
+}
+
 Actions NonInviteServer::request() {
   switch (state_) {
     case State::trying:
@@ -28,7 +32,7 @@ Actions NonInviteServer::respond(int status) {
         return {{Do::send}, {Do::end}};
       }
       state_ = State::completed;                        // §17.2.2
-      return {{Do::send}, {Do::start, Timer::j, times_->j()}};
+      return {{Do::send}, {Do::stop, Timer::f}, {Do::start, Timer::j, times_->j()}};
     case State::completed:
     case State::terminated:
       return {};
@@ -37,8 +41,9 @@ Actions NonInviteServer::respond(int status) {
 }
 
 Actions NonInviteServer::timer(Timer fired) {
-  if (state_ != State::completed || fired != Timer::j) return {};
-  state_ = State::terminated;                           // §17.2.2
+  const bool answered = state_ == State::completed, over = state_ == State::terminated;
+  if (over || fired != (answered ? Timer::j : Timer::f)) return {};
+  state_ = State::terminated;                           // §17.2.2; RFC 4320 §4.2
   return {{Do::end}};
 }
 

@@ -13,6 +13,7 @@ class NonInviteServer {
   /// `times` outlives the machine.
   NonInviteServer(const Times& times, bool reliable) : times_(&times), reliable_(reliable) {}
 
+  Actions start();
   /// The request came again.
   Actions request();
   /// The user's response. Nothing after the final one.

@@ -77,7 +77,7 @@ std::uint64_t ServerSide::begin(const Message& message, const FlowId& flow, cons
   const std::uint64_t id = table_.add(identity.hash, identity.key, flow, machine, message.clone(), flow,
                                       response_flow(message, flow), identity.merge_hash);
   if (identity.merge_hash != 0) ++merge_counts_[identity.merge_hash];
-  if (auto* invite = std::get_if<InviteServer>(&table_.find(id)->machine)) run(id, invite->start(), nullptr);
+  run(id, std::visit([](auto& machine_) { return machine_.start(); }, table_.find(id)->machine), nullptr);
   return id;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "stack/tcp_endpoint.h"
 
@@ -16,6 +17,7 @@ using asio::ip::tcp;
 using Code = boost::system::error_code;
 
 constexpr std::size_t kQueuedBytes = 4u << 20;
+constexpr std::size_t kPauseBytes = 256u << 10;  // unsent, and no more is read: answers that nobody takes are not made
 constexpr unsigned kRounds = 4;                  // reads before others have their turn
 constexpr std::size_t kKeptCapacity = 16 * 1024; // of an idle connection's queue
 constexpr Duration kHalfClosed{5000};            // for answers to what a far end sent before it shut its side, and last words
@@ -88,18 +90,30 @@ void TcpConnection::read() {
     if (error == asio::error::would_block || error == asio::error::interrupted) break;
     if (error == asio::error::eof) return end_of_stream();
     if (error) return end(error.message());
-    active_ = clock_.now();
     if (state_ == State::open) hand_up({buffer.data(), size});
     if (state_ == State::ended) return;
+    if (state_ == State::open && queue_.size() - sent_ > kPauseBytes) flush();
+    if (state_ == State::ended) return;
+    if (state_ == State::open && queue_.size() - sent_ > kPauseBytes) {
+      paused_ = true;
+      return;  // flush() goes on
+    }
     if (size < buffer.size()) break;
   }
   wait_readable();
+}
+
+std::optional<Duration> TcpConnection::silence() const {
+  if (holds_ != 0 || state_ == State::connecting) return std::nullopt;
+  return clock_.now() - active_;
 }
 
 void TcpConnection::hand_up(std::string_view bytes) {
   framer_.feed(bytes);
   while (state_ == State::open) {
     const StreamFramer::Cut cut = framer_.next();
+    // Single bytes that never become a message keep nothing open.
+    if (cut.what == StreamFramer::What::message || cut.what == StreamFramer::What::keepalive) active_ = clock_.now();
     switch (cut.what) {
       case StreamFramer::What::need_more:
         return;
@@ -160,7 +174,7 @@ void TcpConnection::flush() {
     const ssize_t done = ::send(socket_.native_handle(), queue_.data() + sent_, queue_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (done > 0) {
       sent_ += static_cast<std::size_t>(done);
-      active_ = clock_.now();
+      if (state_ != State::open) active_ = clock_.now();  // what reads our last words may have the time
       continue;
     }
     if (errno == EINTR) continue;
@@ -175,6 +189,7 @@ void TcpConnection::flush() {
   sent_ = 0;
   if (queue_.capacity() > kKeptCapacity) std::string().swap(queue_);
   written();
+  if (std::exchange(paused_, false) && state_ != State::ended) wait_readable();
 }
 
 void TcpConnection::written() {

@@ -40,6 +40,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
 
   void hold() { ++holds_; }
   void release() { holds_ -= holds_ != 0; }
+  /// Since the last whole message; nothing for one that is held or not open yet.
+  std::optional<Duration> silence() const;
   /// Looks at the clock: a connection that took too long to open, or nobody uses or holds, ends. How long it may still go on.
   Duration check_age();
   /// The address we have on it; empty while it opens.
@@ -71,6 +73,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   FlowId flow_;
   State state_ = State::connecting;
   bool waiting_writable_ = false, far_end_done_ = false;
+  bool paused_ = false;  // not reading until the far end has read
   unsigned holds_ = 0;
   MonoTime active_;  // last time something happened
   StreamFramer framer_;

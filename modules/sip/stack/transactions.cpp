@@ -8,9 +8,14 @@
 #include "stack/transaction_key.h"
 
 #include <jackfield/engine.h>
+#include <jackfield/metrics.h>
 
 namespace jackfield::sip::stack {
 namespace {
+
+Counter& received_counter(Metrics& metrics, TransportKind kind) {
+  return metrics.counter("jackfield_sip_messages_received_total", "SIP messages received.", {{"transport", std::string(transport_parameter(kind))}});
+}
 
 Times times_of(const TransactionOptions& options) {
   return {.t1 = options.t1, .t2 = options.t2, .t4 = options.t4, .timer_c = options.timer_c, .linger = options.linger};
@@ -29,13 +34,21 @@ struct Transactions::Impl {
         context{engine.timers(), times_of(options), random_key(engine.random())},
         branch_key(random_key(engine.random())),
         server(context, engine.clock(), options.completed_bytes, options.ignore_via),
-        client(context) {}
+        client(context, engine.metrics().counter("jackfield_sip_retransmissions_sent_total", "Requests of ours sent again for want of an answer.")),
+        received_udp(received_counter(engine.metrics(), TransportKind::udp)),
+        received_tcp(received_counter(engine.metrics(), TransportKind::tcp)),
+        unusable(engine.metrics().counter("jackfield_sip_parse_errors_total", "Messages received that were no valid SIP.")),
+        repeated(engine.metrics().counter("jackfield_sip_retransmissions_received_total", "Requests received again.")),
+        live_gauge(engine.metrics().gauge("jackfield_sip_transactions_count", "Transactions under way.", {},
+                                          [this] { return static_cast<double>(server.size() + client.size()); })),
+        completed_gauge(engine.metrics().gauge("jackfield_sip_completed_transactions_count", "Answered requests kept for their retransmissions.", {},
+                                               [this] { return static_cast<double>(server.completed()); })) {}
 
   void received(const FlowId& flow, std::string_view bytes);
   void request(const FlowId& flow);
   void ack(const FlowId& flow);
   void cancel(const FlowId& flow);
-  void refuse(const FlowId& flow, std::string_view bytes, int code, std::string_view reason);
+  void refuse(const FlowId& flow, int code, std::string_view reason);
   ServerSide::Identity identity_of(const IncomingRequest& request);
   void write(const IncomingRequest& request, int code, std::string_view phrase, const ExtraHeaders& extra);
 
@@ -47,6 +60,11 @@ struct Transactions::Impl {
   ClientSide client;
   Message message;                // the one at hand; its storage is reused from datagram to datagram
   ServerSide::Identity identity;  // of `message`, while the user looks at it
+  Counter& received_udp;
+  Counter& received_tcp;
+  Counter& unusable;
+  Counter& repeated;
+  std::shared_ptr<void> live_gauge, completed_gauge;
 };
 
 Transactions::Transactions(Engine& engine, TransactionOptions options) : impl_(std::make_unique<Impl>(engine, options)) {}
@@ -60,8 +78,9 @@ void Transactions::attach(Transport& transport, TransactionUser& user) {
 void Transactions::message(const FlowId& flow, std::string_view bytes) { impl_->received(flow, bytes); }
 
 void Transactions::Impl::received(const FlowId& flow, std::string_view bytes) {
-  if (const auto parsed = message.parse(bytes); !parsed) return refuse(flow, bytes, parsed.error().status, parsed.error().reason);
-  if (const auto checked = message.check_mandatory(); !checked) return refuse(flow, bytes, checked.error().status, checked.error().reason);
+  (is_reliable(flow.kind) ? received_tcp : received_udp).add();
+  if (const auto parsed = message.parse(bytes); !parsed) return refuse(flow, parsed.error().status, parsed.error().reason);
+  if (const auto checked = message.check_mandatory(); !checked) return refuse(flow, checked.error().status, checked.error().reason);
   if (message.is_request()) return request(flow);
   // §8.1.3.3: a response with a second Via was meant for somebody further down.
   const auto vias = std::count_if(message.headers().begin(), message.headers().end(),
@@ -73,7 +92,7 @@ void Transactions::Impl::request(const FlowId& flow) {
   if (message.method() == Method::ack) return ack(flow);
   if (message.method() == Method::cancel) return cancel(flow);
   identity = server.identify(message, message.method(), true);
-  if (server.retransmission(identity, flow)) return;
+  if (server.retransmission(identity, flow)) return repeated.add();
   const IncomingRequest incoming{message, flow};
   if (server.merged(identity)) {
     write(incoming, 482, {}, {});  // §8.2.2.2
@@ -103,11 +122,12 @@ void Transactions::Impl::cancel(const FlowId& flow) {
 }
 
 // Answers what is no good, as far as an answer can be addressed: never an ACK, never a response.
-void Transactions::Impl::refuse(const FlowId& flow, std::string_view bytes, int code, std::string_view reason) {
+void Transactions::Impl::refuse(const FlowId& flow, int code, std::string_view reason) {
+  unusable.add();
   if (log.enabled(LogLevel::debug))
     log.debug("event=message_refused remote={} transport={} code={} reason={} call_id={}", flow.remote.text(),
               transport_parameter(flow.kind), code, log_value(reason), log_value(message.call_id()));
-  if (bytes.starts_with("SIP/") || bytes.starts_with("ACK ") || !message.top_via()) return;
+  if (!message.is_request() || message.method() == Method::ack || !message.top_via()) return;
   write({message, flow}, code, reason, {});
   context.transport->send(server.response_flow(message, flow), context.scratch);
 }
@@ -126,7 +146,7 @@ ServerSide::Identity Transactions::Impl::identity_of(const IncomingRequest& requ
 
 void Transactions::unframed(const FlowId& flow, std::string_view seen, int status, std::string_view reason) {
   (void)impl_->message.parse(seen);  // what can be read of it tells where the answer goes
-  impl_->refuse(flow, seen, status, reason);
+  impl_->refuse(flow, status, reason);
 }
 
 void Transactions::opened(const FlowId&) {}  // what was sent before waits in the connection's queue

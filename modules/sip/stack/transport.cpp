@@ -14,6 +14,7 @@
 #include "stack/udp_socket.h"
 
 #include <jackfield/engine.h>
+#include <jackfield/metrics.h>
 
 namespace jackfield::sip::stack {
 namespace {
@@ -24,6 +25,11 @@ constexpr std::uint16_t kDefaultPort = 5060;
 constexpr std::size_t kReadBuffer = 64 * 1024;
 constexpr Duration kExhaustedPause{1000};  // before accepting again when descriptors ran out
 constexpr std::size_t kMaxDatagram = 65535;
+constexpr unsigned kCandidates = 32;       // connections looked at for one to give up
+
+Counter& sent_counter(Metrics& metrics, TransportKind kind) {
+  return metrics.counter("jackfield_sip_messages_sent_total", "SIP messages and keep-alives sent.", {{"transport", std::string(transport_parameter(kind))}});
+}
 
 bool same_text(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -83,6 +89,7 @@ class SocketTransport final : public Transport, private SocketHost {
   std::optional<std::uint16_t> choose(TransportKind kind, const net::Address& remote, std::optional<std::uint16_t> prefer) const;
   void accepted(std::uint16_t listener, asio::ip::tcp::socket socket, const net::Address& remote);
   TcpConnection& add_connection(asio::ip::tcp::socket socket, const net::Address& remote, std::uint16_t listener);
+  bool make_room();
   void check_age(std::uint64_t number);
   void later();
 
@@ -100,7 +107,12 @@ class SocketTransport final : public Transport, private SocketHost {
   std::vector<std::uint32_t> dirty_;  // connections with something to send
   std::vector<Ended> ended_;
   unsigned depth_ = 0;
-  bool posted_ = false;
+  bool posted_ = false, full_ = false;
+  Counter& sent_udp_;
+  Counter& sent_tcp_;
+  Counter& unsent_;
+  Counter& turned_away_;
+  std::shared_ptr<void> connections_gauge_;
   TimerSinkId ages_, pauses_;
   std::shared_ptr<SocketTransport*> self_;  // what is posted looks here whether we still are
 };
@@ -113,6 +125,11 @@ SocketTransport::SocketTransport(Engine& engine, TransportOptions options, Trans
       local_(engine.clock()),
       batch_(make_receive_batch(std::min(options.max_message, kMaxDatagram))),
       read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBuffer)),
+      sent_udp_(sent_counter(engine.metrics(), TransportKind::udp)),
+      sent_tcp_(sent_counter(engine.metrics(), TransportKind::tcp)),
+      unsent_(engine.metrics().counter("jackfield_sip_messages_unsent_total", "SIP messages for a flow that was gone or whose queue was full.")),
+      turned_away_(engine.metrics().counter("jackfield_sip_connections_refused_total", "Connections closed at once because max_connections were open and in use.")),
+      connections_gauge_(engine.metrics().gauge("jackfield_sip_connections_count", "Open connections.", {}, [this] { return static_cast<double>(connections_.size()); })),
       ages_(engine.timers().add_sink([this](std::uint64_t number) { check_age(number); })),
       pauses_(engine.timers().add_sink([this](std::uint64_t index) {
         if (const Listener* found = listener(static_cast<std::uint16_t>(index)); found && found->tcp) found->tcp->resume();
@@ -180,12 +197,16 @@ std::vector<std::pair<std::uint16_t, ListenerOptions>> SocketTransport::listener
 }
 
 bool SocketTransport::send(const FlowId& flow, std::string_view bytes) {
+  const auto counted = [this](bool sent, Counter& counter) {
+    (sent ? counter : unsent_).add();
+    return sent;
+  };
   if (!is_reliable(flow.kind)) {
     const Listener* from = listener(flow.listener);
-    return from && from->udp && from->udp->send(flow.remote, bytes);
+    return counted(from && from->udp && from->udp->send(flow.remote, bytes), sent_udp_);
   }
   TcpConnection* to = connection(flow);
-  return to && to->send(bytes);
+  return counted(to && to->send(bytes), sent_tcp_);
 }
 
 std::optional<std::uint16_t> SocketTransport::choose(TransportKind kind, const net::Address& remote,
@@ -232,11 +253,14 @@ TcpConnection& SocketTransport::add_connection(asio::ip::tcp::socket socket, con
 }
 
 void SocketTransport::accepted(std::uint16_t index, asio::ip::tcp::socket socket, const net::Address& remote) {
-  if (connections_.size() >= options_.max_connections) {
-    log_.warning("event=connection_refused remote={} reason=\"{} connections are open\"", remote.text(), connections_.size());
-    return;  // the socket closes itself
-  }
   const TurnScope scope(*this);
+  if (connections_.size() < options_.max_connections) {
+    if (connections_.size() < options_.max_connections / 10 * 9) full_ = false;
+  } else {
+    if (!std::exchange(full_, true))
+      log_.warning("event=connections_full remote={} open={} hint=\"max_connections= in [general] of sip.conf\"", remote.text(), connections_.size());
+    if (!make_room()) return turned_away_.add();  // the socket closes itself
+  }
   TcpConnection& connection = add_connection(std::move(socket), remote, index);
   connection.start();
   events_.opened(connection.flow());
@@ -360,6 +384,25 @@ void SocketTransport::watch(const FlowId& flow, Duration delay, TimerKind kind) 
   if (entry == connections_.end()) return;
   engine_.timers().stop(entry->second.age);
   entry->second.age = engine_.timers().start(ages_, flow.connection, delay, kind);
+}
+
+// Whoever opens connections and says nothing must not keep phones out. A few are looked at, from anywhere in the table, and the one
+// that has been silent for longest goes: connections that are used are hardly ever it, however fast newcomers come.
+bool SocketTransport::make_room() {
+  std::shared_ptr<TcpConnection> silent;
+  Duration longest{-1};
+  unsigned seen = 0;
+  const std::size_t buckets = connections_.bucket_count();
+  std::size_t bucket = static_cast<std::size_t>(engine_.random().next() % buckets);
+  for (std::size_t i = 0; i < buckets && seen < kCandidates; ++i, bucket = (bucket + 1) % buckets) {
+    for (auto at = connections_.begin(bucket); at != connections_.end(bucket); ++at) {
+      ++seen;
+      const auto silence = at->second.connection->silence();
+      if (silence && *silence > longest) silent = at->second.connection, longest = *silence;
+    }
+  }
+  if (silent) silent->abort("given up for another connection");
+  return silent != nullptr;
 }
 
 void SocketTransport::check_age(std::uint64_t number) {

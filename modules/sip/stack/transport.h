@@ -33,7 +33,7 @@ struct TransportOptions {
   std::size_t max_header_bytes = 16384;
   std::chrono::milliseconds tcp_connect_timeout{5000};
   std::chrono::milliseconds tcp_idle{120000};      ///< for connections nobody holds (hold())
-  std::size_t max_connections = 10000;
+  std::size_t max_connections = 10000;             ///< a newcomer beyond takes the place of one that was long silent
 };
 
 class TransportEvents {

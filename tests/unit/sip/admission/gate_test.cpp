@@ -315,3 +315,29 @@ TEST_CASE("No secret reaches the log") {
     CHECK(line.text.find("response=") == std::string::npos);
   }
 }
+
+TEST_CASE("D1 credentials of another scheme are not ours, whatever realm they name, and stand beside ours unheard") {
+  Site site;
+  Phone phone{site};
+  const auto alone = phone.send("Authorization: Bearer realm=\"Yate\"\r\n");
+  CHECK(alone->code == 401);
+  CHECK(alone->value("WWW-Authenticate").find("stale") == std::string::npos);
+  phone.learn(*alone);
+  phone.authorize();
+  CHECK(phone.send("Authorization: Bearer realm=\"Yate\"\r\nContact: <sip:200@198.51.100.7>\r\n")->code == 200);
+}
+
+TEST_CASE("D2 refusals that anybody can provoke fill no log: one line for each address") {
+  Site site;
+  site.settings->access.deny = {*net::Cidr::parse("198.51.100.7")};
+  site.use_access();
+  auto phone = caller(site);
+  const auto lines = [&] {
+    return std::ranges::count_if(site.engine.lines(), [](const auto& line) { return line.text.find("event=refused") != std::string::npos; });
+  };
+  for (int i = 0; i < 20; ++i) CHECK(phone.send("")->code == 403);
+  CHECK(lines() == 1);
+  phone.flow = udp("198.51.100.9:5060");
+  for (int i = 0; i < 20; ++i) CHECK(phone.send("Authorization: Digest realm=\r\n")->code == 400);
+  CHECK(lines() == 2);
+}

@@ -335,3 +335,64 @@ TEST_CASE("With auth_required=no whoever To names is registered without a questi
   CHECK(phone.send("Contact: <sip:200@198.51.100.7>\r\n")->code == 200);
   CHECK(site.times_asked == 0);
 }
+
+TEST_CASE("YT-1 the 200 has a Date, that of the second it left") {
+  Site site;
+  Phone phone{site};
+  const auto first = phone.enroll({"<sip:200@198.51.100.7:5060>"}).value("Date");
+  CHECK(first.size() == std::string_view("Sun, 06 Nov 1994 08:49:37 GMT").size());
+  CHECK(first.ends_with(" GMT"));
+  CHECK(phone.enroll({}).value("Date") == first);
+  site.engine.advance(1s);
+  CHECK(phone.enroll({}).value("Date") != first);
+}
+
+TEST_CASE("YT-6 a user who registers without end keeps the newest 128 bindings") {
+  Site site;
+  Phone phone{site};
+  for (int i = 0; i < 300; ++i) {
+    std::vector<std::string> contacts;
+    for (int k = 0; k < 4; ++k) contacts.push_back(fmt::format("<sip:{}-{}@198.51.100.7:5060>", i, k));
+    CHECK(phone.enroll(contacts).code == 200);
+    site.engine.advance(10ms);
+    REQUIRE(site.registrar->table().size() <= 128);
+  }
+  CHECK(site.contacts_of("200").size() == 128);
+  CHECK(site.contacts_of("200").back() == "sip:299-3@198.51.100.7:5060");
+  CHECK(site.stored.size() == 128);
+}
+
+TEST_CASE("YT-4 a list of very long contacts fits into a datagram, and begins with what was just registered") {
+  Site site;
+  Phone phone{site};
+  const std::string filler(1500, 'x');
+  Reply reply;
+  for (int i = 0; i < 60; ++i) reply = phone.enroll({fmt::format("<sip:{}@198.51.100.7:5060;p={}>", i, filler)});
+  CHECK(site.registrar->table().size() == 60);
+  CHECK(reply.bytes.size() < 26000);
+  CHECK(reply.contacts().size() >= 12);
+  CHECK(reply.contacts().front().starts_with("<sip:59@"));
+}
+
+TEST_CASE("YT-6 one REGISTER with very many contacts is refused whole") {
+  Site site;
+  Phone phone{site};
+  std::vector<std::string> contacts;
+  for (int i = 0; i < 33; ++i) contacts.push_back(fmt::format("<sip:{}@198.51.100.7>", i));
+  CHECK(phone.enroll(contacts).code == 403);
+  CHECK(site.stored.empty());
+}
+
+TEST_CASE("YT-7 durations at the edges of what can be written") {
+  Site site;
+  Phone phone{site};
+  const auto granted = [&](const std::string& expires) { return phone.enroll({"<sip:200@198.51.100.7:5060>"}, {}, "Expires: " + expires + "\r\n").contacts(); };
+  const auto lists = [](const char* seconds) { return std::vector<std::string>{std::string("<sip:200@198.51.100.7:5060>;expires=") + seconds}; };
+  CHECK(granted("4294967295") == lists("3600"));
+  CHECK(granted("4294967296") == lists("600"));
+  CHECK(granted("-1") == lists("600"));
+  CHECK(granted("soon") == lists("600"));
+  CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>;expires=99999999999999"}).contacts() == lists("3600"));
+  CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>;expires=-5"}).contacts() == lists("3600"));
+  CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>"}, 1).code == 423);
+}

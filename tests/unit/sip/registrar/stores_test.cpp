@@ -148,3 +148,93 @@ TEST_CASE("A binding that expires while a store is at work on its user ends afte
   CHECK(site.told.back().starts_with("user.unregister 200 "));
   CHECK(site.contacts_of("200") == std::vector<std::string>{"sip:b@198.51.100.7"});
 }
+
+TEST_CASE("Bindings that somebody else ends on the bus leave the table, and nothing is told again") {
+  Site site;
+  Phone udp_phone{site}, tcp_phone{.site = site, .flow = tcp("203.0.113.5:41000", 5), .call_id = "phone-2@host"};
+  udp_phone.enroll({"<sip:a@198.51.100.7:5060>", "<sip:b@198.51.100.7:5060>"});
+  tcp_phone.enroll({"<sip:c@192.168.1.2;transport=tcp>"});
+  REQUIRE(site.contacts_of("200").size() == 3);
+  site.told.clear();
+  const auto end = [&](const std::vector<std::pair<std::string, std::string>>& parameters) {
+    jackfield::Message m(messages::kUserUnregister.name, site.engine.clock().wall());
+    for (const auto& [name, value] : parameters) m.set(name, value);
+    site.engine.bus().enqueue(std::move(m));
+    site.engine.run_until_idle();
+  };
+  SUBCASE("one by its data") {
+    end({{"username", "200"}, {"data", "sip/sip:a@198.51.100.7:5060"}});
+    CHECK(site.contacts_of("200").size() == 2);
+  }
+  SUBCASE("those of a connection, which nobody holds then") {
+    end({{"connection_id", "tcp-5"}});
+    CHECK(site.contacts_of("200").size() == 2);
+    CHECK(site.network.holds[5] == 0);
+  }
+  SUBCASE("all of the user") {
+    end({{"username", "200"}});
+    CHECK(site.registrar->table().size() == 0);
+    CHECK(site.network.holds[5] == 0);
+  }
+  SUBCASE("but not another driver's, nor of what only looks like a connection") {
+    end({{"username", "200"}, {"driver", "iax"}});
+    end({{"connection_id", "udp-5"}});
+    CHECK(site.contacts_of("200").size() == 3);
+    CHECK(site.told.size() == 2);
+    return;
+  }
+  CHECK(site.told.size() == 1);
+}
+
+TEST_CASE("A store that never answers holds up its user, and no memory") {
+  Site site;
+  Phone phone{site};
+  phone.learn(*phone.send(""));
+  site.store_waits = true;
+  for (int i = 0; i < 10; ++i) {
+    phone.authorize();
+    phone.send("Contact: <sip:200@198.51.100.7>\r\n");
+  }
+  CHECK(site.transactions.live() == 10);
+  site.engine.advance(33s);
+  CHECK(site.transactions.live() == 0);
+  // Those who wait in line are gone with their transactions, so that there is room for whoever comes next.
+  for (int i = 0; i < 12; ++i) {
+    phone.authorize();
+    CHECK_FALSE(phone.send("Contact: <sip:200@198.51.100.7>\r\n"));
+  }
+}
+
+TEST_CASE("A store that throws refuses the registration and no other") {
+  Site site;
+  Phone phone{site}, other{.site = site, .flow = udp("198.51.100.9:5060"), .user = "201", .password = "other", .to = "201", .call_id = "phone-3@host"};
+  auto thrower = site.engine.bus().install({.message = messages::kUserRegister, .priority = 50, .filter_name = "username", .filter_value = "200"},
+                                           [](jackfield::Message&) -> Verdict { throw std::runtime_error("out of order"); });
+  site.refuses = "200@";
+  CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 404);
+  CHECK(other.enroll({"<sip:201@198.51.100.9>"}).code == 200);
+}
+
+TEST_CASE("A store may grant any number of seconds without harm") {
+  Site site;
+  auto generous = site.engine.bus().install({.message = messages::kUserRegister, .priority = 50}, [](jackfield::Message& m) -> Verdict {
+    m.set("expires", "9223372036854775807");
+    m.set("max_contacts", "0");
+    return true;
+  });
+  Phone phone{site};
+  CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>"}).contacts() == std::vector<std::string>{"<sip:200@198.51.100.7:5060>;expires=315360000"});
+}
+
+TEST_CASE("D8 a store shared between servers is named in the log once, and its bindings of other servers are not ours to list") {
+  Site site;
+  auto shared = site.engine.bus().install({.message = messages::kUserRegister, .priority = 50}, [](jackfield::Message& m) -> Verdict {
+    m.set("shared", "yes");
+    m.set("max_contacts", "0");
+    return true;
+  });
+  Phone phone{site};
+  CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>"}).contacts().size() == 1);
+  phone.enroll({"<sip:200@198.51.100.7:5060>"});
+  CHECK(std::ranges::count_if(site.engine.lines(), [](const auto& line) { return line.text.find("event=shared-store") != std::string::npos; }) == 1);
+}

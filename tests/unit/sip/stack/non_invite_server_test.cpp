@@ -19,7 +19,7 @@ TEST_CASE("non-INVITE server: the final response is repeated on demand until J")
   for (const bool provisional : {false, true}) {
     NonInviteServer machine(kTimes, false);
     if (provisional) machine.respond(100);
-    CHECK(machine.respond(200) == Expected{{Do::send}, {Do::start, Timer::j, ms(32000)}});
+    CHECK(machine.respond(200) == Expected{{Do::send}, {Do::stop, Timer::f}, {Do::start, Timer::j, ms(32000)}});
     CHECK(machine.state() == State::completed);
     CHECK(machine.request() == Expected{{Do::send}});
     CHECK(machine.respond(500) == kNothing);
@@ -43,6 +43,17 @@ TEST_CASE("non-INVITE server: a lost way ends it quietly") {
     CHECK(machine.transport_failed() == Expected{{Do::end}});
     CHECK(machine.state() == State::terminated);
     CHECK(machine.transport_failed() == kNothing);
+    CHECK(machine.respond(200) == kNothing);
+  }
+}
+
+TEST_CASE("non-INVITE server: a request whose user never answers is given up after 64*T1, when the client has") {
+  for (const bool provisional : {false, true}) {
+    NonInviteServer machine(kTimes, provisional);
+    CHECK(machine.start() == Expected{{Do::start, Timer::f, ms(32000)}});
+    if (provisional) machine.respond(100);
+    CHECK(machine.timer(Timer::f) == Expected{{Do::end}});
+    CHECK(machine.state() == State::terminated);
     CHECK(machine.respond(200) == kNothing);
   }
 }

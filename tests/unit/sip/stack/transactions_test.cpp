@@ -490,6 +490,33 @@ TEST_CASE("what cannot be used is refused with its reason where an answer can be
   }
 }
 
+TEST_CASE("a response is never answered, however broken and however it is written") {
+  Fixture f;
+  const std::string headers = "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK1;rport\r\nContent-Length: 0\r\n\r\n";
+  for (const auto* start : {"SIP/2.0 200 OK", "sip/2.0 200 OK", "Sip/2.0 999 X", "SIP/7.0 200 OK"}) {
+    CAPTURE(start);
+    f.receive(std::string(start) + "\r\n" + headers);
+    CHECK(f.transport.take().empty());
+  }
+  f.receive("ACK sip:bob@192.0.2.1 SIP/2.0\r\n" + headers);
+  CHECK(f.transport.take().empty());
+}
+
+TEST_CASE("what an operator counts: messages, what was no SIP, and retransmissions of both sides") {
+  Fixture f;
+  const auto count = [&](const std::string& line) { return f.engine.metrics().prometheus_text().find("\n" + line + "\n") != std::string::npos; };
+  f.user.on_request = [&](const IncomingRequest& request) { f.transactions.reply_and_keep(request, 200); };
+  const auto request = RequestText{.method = "OPTIONS"}.text();
+  f.receive(request);
+  f.receive(request);
+  f.receive("nothing\r\n\r\n");
+  CHECK(count("jackfield_sip_messages_received_total{transport=\"udp\"} 3"));
+  CHECK(count("jackfield_sip_messages_received_total{transport=\"tcp\"} 0"));
+  CHECK(count("jackfield_sip_parse_errors_total 1"));
+  CHECK(count("jackfield_sip_retransmissions_received_total 1"));
+  CHECK(count("jackfield_sip_completed_transactions_count 1"));
+}
+
 TEST_CASE("what the framer gave up on is refused with its status") {
   Fixture f;
   f.events.unframed(kTcp, RequestText{.method = "OPTIONS"}.text(), 413, "Message body too large");

@@ -386,9 +386,29 @@ TEST_CASE("a connection that is reset is told with its reason") {
   f.until_told("closed Connection reset by peer");
 }
 
-TEST_CASE("more connections than allowed are turned away") {
+TEST_CASE("a newcomer beyond the number of connections takes the place of the one that was silent for longest") {
   Fixture f({.max_connections = 2});
-  Peer first(SOCK_STREAM, f.tcp), second(SOCK_STREAM, f.tcp), third(SOCK_STREAM, f.tcp);
+  Peer silent(SOCK_STREAM, f.tcp), trickling(SOCK_STREAM, f.tcp);
+  f.until([&] { return f.told.events.size() == 2; });
+  f.engine.advance(5s);
+  trickling.send(kRequest);
+  f.until_told("message");
+  f.engine.advance(5s);
+  silent.send("O");  // single bytes are no sign of life
+  f.engine.run_until_idle();
+  Peer third(SOCK_STREAM, f.tcp);
+  f.until([&] { return silent.ended(); });
+  CHECK(f.told.closed_flows.size() == 1);
+  CHECK_FALSE(trickling.ended());
+  CHECK_FALSE(third.ended());
+}
+
+TEST_CASE("more connections than allowed are turned away while all are held") {
+  Fixture f({.max_connections = 2});
+  Peer first(SOCK_STREAM, f.tcp), second(SOCK_STREAM, f.tcp);
+  f.until([&] { return f.told.events.size() == 2; });
+  for (const auto& flow : f.told.flows) f.transport->hold(flow);
+  Peer third(SOCK_STREAM, f.tcp);
   f.until([&] { return third.ended(); });
   CHECK(f.told.events == Lines{"opened", "opened"});
   CHECK_FALSE(f.transport->flow_to(TransportKind::tcp, address("127.0.0.1:9")));
@@ -398,6 +418,26 @@ TEST_CASE("more connections than allowed are turned away") {
   f.until_told("closed");
   Peer fourth(SOCK_STREAM, f.tcp);
   f.until([&] { return f.told.events.size() == 4; });
+}
+
+TEST_CASE("requests of a far end that reads no answers are not read either, until it does") {
+  Fixture f;
+  const std::string answer(2000, 'x');
+  f.told.on_message = [&](const FlowId& flow, std::string_view) { f.transport->send(flow, answer); };
+  Peer phone(SOCK_STREAM, f.tcp);
+  const auto offer = [&] {
+    std::size_t sent = 0;
+    while (sent < 200000) {
+      if (::send(phone.fd(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL | MSG_DONTWAIT) != static_cast<ssize_t>(kRequest.size())) break;
+      if (++sent % 64 == 0) f.engine.run_until_idle();
+    }
+    return sent;
+  };
+  const std::size_t sent = offer();
+  const auto seen = f.told.bytes.size();
+  CHECK(seen < sent);
+  f.until([&] { return phone.received().size() == sent * answer.size(); });
+  CHECK(f.told.bytes.size() == sent);
 }
 
 TEST_CASE("a far end that does not read fills its queue, and what it has leaves when it reads") {
