@@ -1,6 +1,8 @@
 // Who may send what (D1 to D3), seen from the far end and from the bus.
 #include "unit/sip/site.h"
 
+#include <algorithm>
+
 using namespace jackfield;
 using namespace jackfield::sip;
 

@@ -1,6 +1,8 @@
 // The registrar and stores that are slow, small or refuse.
 #include "unit/sip/site.h"
 
+#include <algorithm>
+
 using namespace jackfield;
 using namespace jackfield::sip;
 
