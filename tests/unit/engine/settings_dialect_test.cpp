@@ -8,6 +8,7 @@
 #include <map>
 
 using namespace jackfield;
+using namespace std::string_view_literals;
 using namespace jackfield::settings;
 
 namespace {
@@ -57,7 +58,7 @@ std::string shown(std::string_view text, const IniContext& context = {}) { retur
 TEST_CASE("ini: a byte order mark is skipped") { CHECK(shown("\xEF\xBB\xBF[a]\nb=c\n") == "[a] b=c"); }
 
 TEST_CASE("ini: CR, LF, CRLF and NUL end a line and count as one each") {
-  const auto file = parse_ini(std::string_view("[a]\rb=1\r\nc=2\nd=3\0e=4", 22), "t", {});
+  const auto file = parse_ini("[a]\rb=1\r\nc=2\nd=3\0e=4"sv, "t", {});
   CHECK(shown(file) == "[a] b=1 c=2 d=3 e=4");
   CHECK(file.sections[0].entries[1].where.line == 3);
   CHECK(file.sections[0].entries[3].where.line == 5);
