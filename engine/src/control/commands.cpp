@@ -43,12 +43,12 @@ ControlAnswer to_answer(const Modules::Report& report, std::string_view done) {
   return answer;
 }
 
-/// Dispatches and answers what the handlers wrote; `unknown` when none took it.
+/// Dispatches and answers what the handlers wrote. Text without a verdict is a refusal's reason; `unknown` when nobody said anything.
 Task<ControlAnswer> ask(Server& server, Message message, bool any_verdict, std::string unknown) {
   auto verdict = server.core().bus().dispatch(message);
   const bool handled = co_await settle(std::move(verdict));
-  if (handled || (any_verdict && !message.retvalue().empty())) co_return ControlAnswer{true, plain_lines(message.retvalue())};
-  co_return ControlAnswer{false, std::move(unknown)};
+  if (!handled && message.retvalue().empty()) co_return ControlAnswer{false, std::move(unknown)};
+  co_return ControlAnswer{handled || any_verdict, plain_lines(message.retvalue())};
 }
 
 Message make(Server& server, std::string_view name) {
