@@ -18,7 +18,7 @@ namespace {
 namespace param = messages::param;
 
 constexpr std::string_view kPrefix = "sip/";
-constexpr Duration kDrainLimit = std::chrono::seconds(1);
+constexpr Duration kDrainLimit{800};  // the engine cuts a drain off after a second; what then still waits must be ended before
 constexpr unsigned long kRetryAfter = 5;  // s, with a 503 of our own
 
 DisconnectReason reason_in(const BusMessage& message) {
@@ -71,10 +71,13 @@ Task<> Calls::drain() {
   auto idle = waits_.open<bool>(kDrainLimit);
   idle_ = idle.id();
   services_->legs.on_empty([this] { waits_.complete<bool>(idle_, true); });
+  const std::weak_ptr<Services> weak = services_;
   co_await idle.wait();
-  const LegTable::Scope scope(services_->legs);
-  for (const LegNumber number : services_->legs.numbers())
-    if (Leg* leg = services_->legs.find(number)) leg->end_without_ack();
+  const auto services = weak.lock();  // a drain that was cut off may come back when this is gone
+  if (!services) co_return;
+  const LegTable::Scope scope(services->legs);
+  for (const LegNumber number : services->legs.numbers())
+    if (Leg* leg = services->legs.find(number)) leg->end_without_ack();
 }
 
 // From the wire.
