@@ -11,6 +11,8 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 add_library(jackfield_flags INTERFACE)
 target_compile_options(jackfield_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+# Nobody replaces our functions at load time; without this a module calls its own through the linkage table and inlines none.
+target_compile_options(jackfield_flags INTERFACE -fno-semantic-interposition)
 set(JACKFIELD_SANITIZE "" CACHE STRING "address,undefined or thread")
 if(JACKFIELD_SANITIZE)
   target_compile_options(jackfield_flags INTERFACE -fsanitize=${JACKFIELD_SANITIZE} -fno-omit-frame-pointer)
