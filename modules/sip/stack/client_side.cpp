@@ -114,41 +114,32 @@ void ClientSide::end(std::uint64_t id) {
   table_.remove(id);
 }
 
-// §17.1.1.3: Request-URI, Call-ID, From, CSeq number, Route and the one Via of the request, the To of the response.
 void ClientSide::send_ack(const Client& client, const Message& response) {
-  if (!request_.parse(client.request)) return;
-  std::string& out = context_.scratch;
-  out.clear();
-  Writer writer(out);
-  writer.request("ACK", request_.request_uri_text());
-  writer.header(HeaderId::via, request_.top_via()->text);
-  writer.copy_all(request_, HeaderId::route);
-  writer.header(HeaderId::max_forwards, 70UL);
-  writer.copy_all(request_, HeaderId::from);
-  writer.copy_all(response, HeaderId::to);
-  writer.copy_all(request_, HeaderId::call_id);
-  writer.cseq(request_.cseq()->number, "ACK");
-  writer.end();
-  context_.transport->send(client.flow, out);
+  if (!write_beside(client, Method::ack, &response)) return;
+  context_.transport->send(client.flow, context_.scratch);
 }
 
-// §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via of the request.
 void ClientSide::send_cancel(const Client& client) {
-  if (!request_.parse(client.request)) return;
+  if (!write_beside(client, Method::cancel)) return;
+  start(client.flow, Method::cancel, request_.top_via()->branch, context_.scratch);
+}
+
+bool ClientSide::write_beside(const Client& client, Method method, const Message* response) {
+  if (!request_.parse(client.request)) return false;
   std::string& out = context_.scratch;
   out.clear();
   Writer writer(out);
-  writer.request("CANCEL", request_.request_uri_text());
+  writer.request(method_name(method), request_.request_uri_text());
   writer.header(HeaderId::via, request_.top_via()->text);
   writer.copy_all(request_, HeaderId::route);
   writer.header(HeaderId::max_forwards, 70UL);
   writer.copy_all(request_, HeaderId::from);
-  writer.copy_all(request_, HeaderId::to);
+  writer.copy_all(response ? *response : request_, HeaderId::to);
   writer.copy_all(request_, HeaderId::call_id);
-  writer.cseq(request_.cseq()->number, "CANCEL");
-  if (!client.reason.empty()) writer.header(HeaderId::reason, client.reason);
+  writer.cseq(request_.cseq()->number, method_name(method));
+  if (method == Method::cancel && !client.reason.empty()) writer.header(HeaderId::reason, client.reason);
   writer.end();
-  start(client.flow, Method::cancel, request_.top_via()->branch, out);
+  return true;
 }
 
 void ClientSide::stop() {

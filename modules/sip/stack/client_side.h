@@ -50,6 +50,9 @@ class ClientSide {
   void end(std::uint64_t id);
   void send_ack(const Client& client, const Message& response);
   void send_cancel(const Client& client);
+  /// Into the scratch buffer, an ACK or CANCEL that goes beside the client's request: its Request-URI, Call-ID, From, CSeq number,
+  /// Route and the one Via, and the To of `response` where there is one (§17.1.1.3, §9.1).
+  bool write_beside(const Client& client, Method method, const Message* response = nullptr);
 
   TransactionContext& context_;
   Counter& resent_;
