@@ -1,25 +1,10 @@
-// What happens within an answered call: hanging up from either side, holding, glare, lost messages, requests from elsewhere.
-#include "call_world.h"
+// What happens within an answered call, offers apart: hanging up from either side, lost messages, requests from elsewhere, ends.
+#include "two_phones.h"
 
 namespace jackfield::sip::call {
 namespace {
 
-struct Fixture : CallWorld {
-  FarEnd ann{*this, "198.51.100.1:5060"};
-  FarEnd bob{*this, "198.51.100.2:5060"};
-  Fixture() { bob.name = "102"; }
-
-  void hang_up() {
-    ann.request("BYE");
-    ann.expect("SIP/2.0 200");
-    bob.answer(bob.expect("BYE"), 200);
-    ann.expect_nothing();
-    bob.expect_nothing();
-    check_all_gone();
-  }
-};
-
-TEST_CASE_FIXTURE(Fixture, "The called side hangs up, and its reason travels") {
+TEST_CASE_FIXTURE(TwoPhones, "The called side hangs up, and its reason travels") {
   connect(ann, bob);
   bob.request("BYE", {}, "Reason: Q.850;cause=16;text=\"Normal\"\r\n");
   bob.expect("SIP/2.0 200");
@@ -29,7 +14,7 @@ TEST_CASE_FIXTURE(Fixture, "The called side hangs up, and its reason travels") {
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "BYEs that cross are both answered 200") {
+TEST_CASE_FIXTURE(TwoPhones, "BYEs that cross are both answered 200") {
   connect(ann, bob);
   network.log.clear();
   ann.request("BYE");
@@ -43,7 +28,7 @@ TEST_CASE_FIXTURE(Fixture, "BYEs that cross are both answered 200") {
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "A BYE that nobody answers is given up, and nothing is left of the call") {
+TEST_CASE_FIXTURE(TwoPhones, "A BYE that nobody answers is given up, and nothing is left of the call") {
   connect(ann, bob);
   ann.request("BYE");
   ann.expect("SIP/2.0 200");
@@ -55,230 +40,7 @@ TEST_CASE_FIXTURE(Fixture, "A BYE that nobody answers is given up, and nothing i
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "Hold and resume pass from the caller to the called") {
-  connect(ann, bob);
-  for (const std::string_view way : {"sendonly", "sendrecv"}) {
-    ann.request("INVITE", sdp(way));
-    const auto invite = bob.expect("INVITE");
-    CHECK(split_origin(body(invite)).second == split_origin(sdp(way)).second);
-    bob.answer(invite, 200, sdp(std::string("answer-") + std::string(way)));
-    bob.expect("ACK");
-    const auto ok = ann.expect("SIP/2.0 200");
-    CHECK(split_origin(body(ok)).second == split_origin(sdp(std::string("answer-") + std::string(way))).second);
-    ann.ack();
-  }
-  CHECK(all("call.update").size() == 4);
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "And from the called to the caller") {
-  connect(ann, bob);
-  bob.request("INVITE", sdp("hold"));
-  const auto invite = ann.expect("INVITE sip:101@198.51.100.1:5060");
-  ann.answer(invite, 200, sdp("held"));
-  ann.expect("ACK");
-  CHECK(split_origin(body(bob.expect("SIP/2.0 200"))).second == split_origin(sdp("held")).second);
-  bob.ack();
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "Towards each side a session keeps its id, and its version rises by one when the body changes") {
-  ann.invite(sdp("offer", "ann 100 1 IN IP4 10.0.0.1"));
-  const auto first = body(bob.take_invite());
-  bob.answer(bob.last_invite, 200, sdp("answer", "bob 5 5 IN IP4 10.0.0.2"));
-  bob.expect("ACK");
-  ann.take_answer(ann.expect("SIP/2.0 200"));
-  ann.ack();
-  const auto session = [&](const std::string& description) {
-    ann.request("INVITE", description);
-    const auto invite = bob.expect("INVITE");
-    bob.answer(invite, 200, sdp("answer", "bob 5 5 IN IP4 10.0.0.2"));
-    bob.expect("ACK");
-    ann.expect("SIP/2.0 200");
-    ann.ack();
-    return split_origin(body(invite)).first;
-  };
-  const auto origin = split_origin(first).first;
-  REQUIRE(origin.starts_with("o=ann "));
-  const auto id = origin.substr(6, origin.find(' ', 6) - 6);
-  CHECK(id != "100");
-  CHECK(origin == fmt::format("o=ann {} 1 IN IP4 10.0.0.1", id));
-  CHECK(session(sdp("offer", "ann 100 9 IN IP4 10.0.0.1")) == fmt::format("o=ann {} 1 IN IP4 10.0.0.1", id));
-  CHECK(session(sdp("other", "ann 100 10 IN IP4 10.0.0.1")) == fmt::format("o=ann {} 2 IN IP4 10.0.0.1", id));
-  CHECK(session(sdp("offer", "ann 999 1 IN IP4 10.0.0.1")) == fmt::format("o=ann {} 3 IN IP4 10.0.0.1", id));
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A refused re-INVITE leaves the call up") {
-  connect(ann, bob);
-  ann.request("INVITE", sdp("video"));
-  bob.answer(bob.expect("INVITE"), 488);
-  bob.expect("ACK");
-  ann.expect("SIP/2.0 488");
-  ann.ack();
-  CHECK(engine.channels().size() == 2);
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A re-INVITE answered 481, or by silence, ends the call") {
-  connect(ann, bob);
-  ann.request("INVITE", sdp("hold"));
-  const auto invite = bob.expect("INVITE");
-  SUBCASE("481") {
-    bob.answer(invite, 481);
-    bob.expect("ACK");
-  }
-  SUBCASE("silence") {
-    engine.advance(32500ms);
-    while (!bob.inbox.empty() && bob.inbox.front().starts_with("INVITE")) bob.inbox.pop_front();
-  }
-  while (!ann.inbox.empty() && !ann.inbox.front().starts_with("BYE")) ann.inbox.pop_front();
-  ann.answer(ann.expect("BYE"), 200);
-  bob.answer(bob.expect("BYE"), 200);
-  check_all_gone();
-}
-
-TEST_CASE_FIXTURE(Fixture, "Re-INVITEs that cross get 491") {
-  connect(ann, bob);
-  ann.request("INVITE", sdp("hold-a"));
-  const auto invite = bob.expect("INVITE");
-  const auto own = bob.request("INVITE", sdp("hold-b"));
-  bob.expect("SIP/2.0 491");
-  SUBCASE("the first goes through") {
-    bob.answer(invite, 200, sdp("answer"));
-    bob.expect("ACK");
-    ann.expect("SIP/2.0 200");
-    ann.ack();
-  }
-  SUBCASE("or is refused in turn") {
-    bob.answer(invite, 491);
-    bob.expect("ACK");
-    ann.expect("SIP/2.0 491");
-  }
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A re-INVITE that is cancelled is cancelled at the other end too, whose answer decides") {
-  connect(ann, bob);
-  ann.request("INVITE", sdp("hold"));
-  const auto invite = bob.expect("INVITE");
-  bob.answer(invite, 100);
-  ann.cancel();
-  ann.expect("SIP/2.0 200");
-  const auto cancel = bob.expect("CANCEL");
-  CHECK(header(cancel, "CSeq") == header(invite, "CSeq").substr(0, header(invite, "CSeq").find(' ')) + " CANCEL");
-  bob.answer(cancel, 200);
-  SUBCASE("it takes it back") {
-    ann.expect_nothing();
-    bob.answer(invite, 487);
-    bob.expect("ACK");
-    ann.expect("SIP/2.0 487");
-    ann.ack();
-  }
-  SUBCASE("it had agreed already: then both are in the new session") {
-    bob.answer(invite, 200, sdp("held"));
-    bob.expect("ACK");
-    ann.expect("SIP/2.0 200");
-    ann.ack();
-  }
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A re-INVITE whose other end is no SIP leg and cannot take it back is 487 at once") {
-  connect(ann, bob);
-  handle(messages::kCallUpdate, [](BusMessage& message) {
-    message.set("peerid", "other/1").set("targetid", "other/1");
-    return message.get("operation") == "request" ? Verdict(true) : Verdict(false);
-  });
-  ann.request("INVITE", sdp("hold"));
-  ann.cancel();
-  ann.expect("SIP/2.0 200");
-  ann.expect("SIP/2.0 487");
-  ann.ack();
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A 2xx that is repeated after a re-INVITE has left is acknowledged, and ends nothing") {
-  const auto invite = ring(ann, bob);
-  bob.answer(invite, 200, sdp("answer"));
-  const auto first = bob.expect("ACK");
-  ann.take_answer(ann.expect("SIP/2.0 200"));
-  ann.ack();
-  ann.request("INVITE", sdp("hold"));
-  const auto hold = bob.expect("INVITE");
-  bob.answer(invite, 200, sdp("answer"));  // the ACK was lost
-  CHECK(header(bob.expect("ACK"), "CSeq") == header(first, "CSeq"));
-  bob.expect_nothing();
-  bob.answer(hold, 200, sdp("held"));
-  bob.expect("ACK");
-  ann.expect("SIP/2.0 200");
-  ann.ack();
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A re-INVITE with a body nobody reads is 415 and changes nothing") {
-  connect(ann, bob);
-  ann.content_type = "text/plain";
-  ann.request("INVITE", "hello");
-  CHECK(header(ann.expect("SIP/2.0 415"), "Accept") == kAccept);
-  bob.expect_nothing();
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A second re-INVITE before the first is answered gets 500") {
-  connect(ann, bob);
-  ann.request("INVITE", sdp("one"));
-  const auto invite = bob.expect("INVITE");
-  ann.request("INVITE", sdp("two"));
-  CHECK(!header(ann.expect("SIP/2.0 500"), "Retry-After").empty());
-  bob.answer(invite, 200, sdp("answer"));
-  bob.expect("ACK");
-  CHECK(header(ann.expect("SIP/2.0 200"), "CSeq") == "2 INVITE");
-  --ann.cseq;
-  ann.ack();
-  ++ann.cseq;
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A re-INVITE without an offer is answered with one, which the ACK answers") {
-  connect(ann, bob);
-  ann.request("INVITE");
-  const auto invite = bob.expect("INVITE");
-  CHECK(body(invite).empty());
-  bob.answer(invite, 200, sdp("offer-of-bob"));
-  bob.expect_nothing();
-  CHECK(split_origin(body(ann.expect("SIP/2.0 200"))).second == split_origin(sdp("offer-of-bob")).second);
-  ann.ack(sdp("answer-of-ann"));
-  CHECK(split_origin(body(bob.expect("ACK"))).second == split_origin(sdp("answer-of-ann")).second);
-  hang_up();
-}
-
-TEST_CASE_FIXTURE(Fixture, "A re-INVITE that waits is answered 487 when the call ends under it") {
-  connect(ann, bob);
-  ann.request("INVITE", sdp("hold"));
-  bob.expect("INVITE");
-  drop("sip/1");
-  ann.expect("SIP/2.0 487");
-  ann.answer(ann.expect("BYE"), 200);
-  bob.answer(bob.expect("BYE"), 200);
-  bob.inbox.clear();
-  check_all_gone();
-}
-
-TEST_CASE_FIXTURE(Fixture, "The Contact of a re-INVITE becomes where requests go") {
-  connect(ann, bob);
-  bob.via_host = "198.51.100.2:5099";
-  bob.request("INVITE", sdp("moved"));
-  ann.answer(ann.expect("INVITE"), 200, sdp("answer"));
-  ann.expect("ACK");
-  bob.expect("SIP/2.0 200");
-  bob.ack();
-  ann.request("BYE");
-  bob.answer(bob.expect("BYE sip:102@198.51.100.2:5099"), 200);
-  check_all_gone();
-}
-
-TEST_CASE_FIXTURE(Fixture, "An answer that is never acknowledged ends the call with BYE") {
+TEST_CASE_FIXTURE(TwoPhones, "An answer that is never acknowledged ends the call with BYE") {
   const auto invite = ring(ann, bob);
   bob.answer(invite, 200, sdp("answer"));
   ann.take_answer(ann.expect("SIP/2.0 200"));
@@ -293,7 +55,7 @@ TEST_CASE_FIXTURE(Fixture, "An answer that is never acknowledged ends the call w
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "The called side hangs up before the caller's ACK: his BYE waits for it") {
+TEST_CASE_FIXTURE(TwoPhones, "The called side hangs up before the caller's ACK: his BYE waits for it") {
   const auto invite = ring(ann, bob);
   bob.answer(invite, 200, sdp("answer"));
   bob.expect("ACK");
@@ -319,7 +81,7 @@ TEST_CASE_FIXTURE(Fixture, "The called side hangs up before the caller's ACK: hi
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "A caller may end his call with BYE before it is answered") {
+TEST_CASE_FIXTURE(TwoPhones, "A caller may end his call with BYE before it is answered") {
   ring(ann, bob);
   ann.remote_tag = all("call.ringing").empty() ? "" : all("call.route").at(0).at("callid").substr(all("call.route").at(0).at("callid").rfind('/') + 1);
   ann.request("BYE");
@@ -330,7 +92,7 @@ TEST_CASE_FIXTURE(Fixture, "A caller may end his call with BYE before it is answ
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "Requests within a call that we serve, and those that we do not yet") {
+TEST_CASE_FIXTURE(TwoPhones, "Requests within a call that we serve, and those that we do not yet") {
   connect(ann, bob);
   const std::pair<std::string, int> plain[] = {{"OPTIONS", 200}, {"INFO", 200}, {"UPDATE", 405}, {"REFER", 405}, {"PRACK", 405}, {"MESSAGE", 405}, {"WHATEVER", 501}};
   for (const auto& [method, code] : plain) {
@@ -345,7 +107,7 @@ TEST_CASE_FIXTURE(Fixture, "Requests within a call that we serve, and those that
   hang_up();
 }
 
-TEST_CASE_FIXTURE(Fixture, "Requests out of order, and for dialogs that are not, are refused") {
+TEST_CASE_FIXTURE(TwoPhones, "Requests out of order, and for dialogs that are not, are refused") {
   connect(ann, bob);
   ann.cseq = 5;
   ann.request("OPTIONS");
@@ -365,7 +127,7 @@ TEST_CASE_FIXTURE(Fixture, "Requests out of order, and for dialogs that are not,
   hang_up();
 }
 
-TEST_CASE_FIXTURE(Fixture, "A request of a known dialog from elsewhere needs credentials, and then the same user") {
+TEST_CASE_FIXTURE(TwoPhones, "A request of a known dialog from elsewhere needs credentials, and then the same user") {
   connect(ann, bob);
   door.asked.clear();
   ann.request("OPTIONS");
@@ -400,7 +162,7 @@ TEST_CASE_FIXTURE(Fixture, "A request of a known dialog from elsewhere needs cre
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "With auth_dialog every request within an authenticated call is asked for credentials") {
+TEST_CASE_FIXTURE(TwoPhones, "With auth_dialog every request within an authenticated call is asked for credentials") {
   settings->call.auth_dialog = true;
   connect(ann, bob);
   door.asked.clear();
@@ -410,7 +172,7 @@ TEST_CASE_FIXTURE(Fixture, "With auth_dialog every request within an authenticat
   hang_up();
 }
 
-TEST_CASE_FIXTURE(Fixture, "A call of nobody in particular is served from wherever its tags come") {
+TEST_CASE_FIXTURE(TwoPhones, "A call of nobody in particular is served from wherever its tags come") {
   door.sender = {Sender::Kind::trusted, {}, {}, {}};
   connect(ann, bob);
   door.asked.clear();
@@ -421,7 +183,7 @@ TEST_CASE_FIXTURE(Fixture, "A call of nobody in particular is served from wherev
   hang_up();
 }
 
-TEST_CASE_FIXTURE(Fixture, "An answered call outlives its connection: the next request takes the phone's newest one") {
+TEST_CASE_FIXTURE(TwoPhones, "An answered call outlives its connection: the next request takes the phone's newest one") {
   FarEnd carl{*this, "198.51.100.3:5060", 7};
   carl.name = "102";
   bindings.all["102@198.51.100.3:5060"] = {carl.flow, "sip:102@10.0.0.3:5060;transport=tcp", {}, Device{"102", "key"}};
@@ -451,7 +213,7 @@ TEST_CASE_FIXTURE(Fixture, "An answered call outlives its connection: the next r
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "So does a caller's") {
+TEST_CASE_FIXTURE(TwoPhones, "So does a caller's") {
   FarEnd carl{*this, "198.51.100.3:40000", 7}, again{*this, "198.51.100.3:40001", 8};
   bindings.connections["101"] = carl.flow;
   connect(carl, bob);
@@ -462,7 +224,7 @@ TEST_CASE_FIXTURE(Fixture, "So does a caller's") {
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "A call ends after its timeout, answered or not") {
+TEST_CASE_FIXTURE(TwoPhones, "A call ends after its timeout, answered or not") {
   route = [](BusMessage& message) {
     message.set_retvalue("sip/sip:102@198.51.100.2:5060");
     message.set("timeout", "5000");
@@ -476,7 +238,7 @@ TEST_CASE_FIXTURE(Fixture, "A call ends after its timeout, answered or not") {
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "call.drop ends one leg, all of the driver, or all") {
+TEST_CASE_FIXTURE(TwoPhones, "call.drop ends one leg, all of the driver, or all") {
   connect(ann, bob);
   SUBCASE("one") { drop("sip/2", "because"); }
   SUBCASE("the driver's") { drop("sip"); }
@@ -492,7 +254,7 @@ TEST_CASE_FIXTURE(Fixture, "call.drop ends one leg, all of the driver, or all") 
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "Draining waits for an ACK that is due, and sends the BYE before it is cut off") {
+TEST_CASE_FIXTURE(TwoPhones, "Draining waits for an ACK that is due, and sends the BYE before it is cut off") {
   const auto invite = ring(ann, bob);
   bob.answer(invite, 200, sdp("answer"));
   bob.expect("ACK");
@@ -509,7 +271,7 @@ TEST_CASE_FIXTURE(Fixture, "Draining waits for an ACK that is due, and sends the
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "A drain that was cut off touches nothing when it comes back") {
+TEST_CASE_FIXTURE(TwoPhones, "A drain that was cut off touches nothing when it comes back") {
   connect(ann, bob);
   engine.spawn("drain", calls->drain());
   settle();
@@ -519,7 +281,7 @@ TEST_CASE_FIXTURE(Fixture, "A drain that was cut off touches nothing when it com
   CHECK(engine.core().running_tasks() == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "Draining ends answered calls with BYE, ringing ones with 503 and CANCEL, and waits for the far ends") {
+TEST_CASE_FIXTURE(TwoPhones, "Draining ends answered calls with BYE, ringing ones with 503 and CANCEL, and waits for the far ends") {
   connect(ann, bob);
   FarEnd carl{*this, "198.51.100.3:5060"}, dora{*this, "198.51.100.4:5060"};
   route = [](BusMessage& message) {
@@ -552,7 +314,7 @@ TEST_CASE_FIXTURE(Fixture, "Draining ends answered calls with BYE, ringing ones 
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Fixture, "Stopping in the middle of everything leaves nothing behind") {
+TEST_CASE_FIXTURE(TwoPhones, "Stopping in the middle of everything leaves nothing behind") {
   connect(ann, bob);
   FarEnd carl{*this, "198.51.100.3:5060"}, dora{*this, "198.51.100.4:5060"};
   route = [](BusMessage& message) {
