@@ -226,7 +226,8 @@ Verdict Calls::execute(BusMessage& message) {
   auto callto = message.get(param::kCallto);
   if (!callto.starts_with(kPrefix)) return false;
   const auto* caller = message.payload<ChannelHandle>();
-  if (!caller) return false;
+  const bool begins = !caller && (!message.get(param::kTarget).empty() || !message.get(param::kDirect).empty());
+  if (!caller && !begins) return false;
   const auto refuse = [&](std::string_view error, std::string_view reason) {
     message.set(param::kError, error).set(param::kReason, reason);
     return false;
@@ -237,13 +238,24 @@ Verdict Calls::execute(BusMessage& message) {
   callto.remove_prefix(kPrefix.size());
   const auto target = find_target(services, callto, message);
   if (!target) {
-    services.core.log.info("event=no_target channel={} callto={} error={} reason={}", caller->id, log_value(callto), target.error().error,
+    services.core.log.info("event=no_target channel={} callto={} error={} reason={}", caller ? caller->id : "-", log_value(callto), target.error().error,
                            log_value(target.error().reason));
     return refuse(target.error().error, target.error().reason);
   }
 
   const LegTable::Scope scope(services.legs);
+  if (begins) {
+    if (!message.has(param::kBillid)) message.set(param::kBillid, services.core.engine.channels().next_billid());
+    // His phone shows to whom he is about to talk.
+    if (message.get(param::kCaller).empty() && message.has(param::kTarget)) message.set(param::kCaller, message.get(param::kTarget));
+  }
   auto& leg = static_cast<OutgoingLeg&>(services.legs.add(std::make_unique<OutgoingLeg>(services, *target, message)));
+  if (begins) {
+    leg.go_on_to(message);
+    message.set(param::kId, leg.id()).set(param::kTargetid, leg.id());
+    leg.call(message);
+    return true;
+  }
   if (!services.core.engine.channels().connect(caller->id, leg.id())) {
     leg.drop({"nocall"});
     return refuse("nocall", "The caller is gone");
@@ -278,8 +290,10 @@ bool Calls::ringing(int code, BusMessage& message) {
 
 bool Calls::answered(BusMessage& message) {
   const LegTable::Scope scope(services_->legs);
-  IncomingLeg* leg = calling_leg(*services_, message);
-  return leg && leg->answer(message);
+  if (IncomingLeg* leg = calling_leg(*services_, message)) return leg->answer(message);
+  Leg* leg = services_->leg_of(message.get(param::kPeerid));
+  const bool called = leg && leg->direction() == ChannelDirection::outgoing;
+  return called && static_cast<OutgoingLeg*>(leg)->joined(message);
 }
 
 bool Calls::update(BusMessage& message) {

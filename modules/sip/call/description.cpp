@@ -136,4 +136,24 @@ void describe_media(jackfield::Message& message, std::string_view description) {
   message.set(param::kRtpPort, audio->port);
 }
 
+std::optional<std::string> held_answer(std::string_view offer) {
+  sdp::Session session;
+  if (!session.parse(offer)) return std::nullopt;
+  constexpr int kDiscard = 9;  // RFC 863: nothing is listened to, and 0 would refuse the stream
+  std::string answer = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n";
+  bool taken = false;
+  for (const auto& media : session.media()) {
+    // An encrypted stream would need keys.
+    const bool take = media.port != 0 && media.type == "audio" && (media.protocol == "RTP/AVP" || media.protocol == "RTP/AVPF");
+    taken = taken || take;
+    answer.append("m=").append(media.type).append(" ").append(std::to_string(take ? kDiscard : 0)).append(" ").append(media.protocol).append(" ").append(media.formats).append("\r\n");
+    if (!take) continue;
+    for (const auto& line : media.lines)
+      if (line.type == 'a' && (line.value.starts_with("rtpmap:") || line.value.starts_with("fmtp:"))) answer.append("a=").append(line.value).append("\r\n");
+    answer += "a=inactive\r\n";
+  }
+  if (!taken) return std::nullopt;
+  return answer;
+}
+
 }  // namespace jackfield::sip::call

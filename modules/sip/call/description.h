@@ -4,6 +4,8 @@
 
 #include <jackfield/message.h>
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "sip/message.h"
@@ -18,5 +20,9 @@ bool has_unknown_body(const Message& message);
 
 /// Adds what COMPAT §13 says about media: media, rtp_forward, sdp_raw, and of the first audio stream formats, rtp_addr and rtp_port.
 void describe_media(jackfield::Message& message, std::string_view description);
+
+/// An answer to `offer` that takes its plain audio streams and lets them stand still, until there is somebody to talk to (RFC 3264
+/// §6, RFC 3725 §4.3); streams of other kinds are refused. Nothing when the offer does not parse or has no such stream.
+std::optional<std::string> held_answer(std::string_view offer);
 
 }  // namespace jackfield::sip::call

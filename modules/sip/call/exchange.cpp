@@ -112,8 +112,9 @@ bool Exchange::update(BusMessage& message) {
   }
   if (operation == "cancel") return take_back();
   if (operation == "reject") {
-    if (state_ != State::peer_asked) return true;
     DisconnectReason reason{std::string(message.get(param::kError))};
+    if (state_ == State::answer_due) leg_.drop(reason);  // a 2xx cannot be refused any more: acknowledged, then ended (§13.2.2.4)
+    if (state_ != State::peer_asked) return true;
     for (const std::string_view name : {std::string_view(param::kCauseSip), std::string_view(param::kReasonSip)})
       if (message.has(name)) set_parameter(reason, name, message.get(name));
     const auto answer = final_answer(reason, kNotAcceptable);

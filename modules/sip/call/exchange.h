@@ -51,13 +51,14 @@ class Exchange {
 
   // From the peer leg: call.update with operation request, notify, reject or cancel. False: not now, `error` says why.
   bool update(BusMessage& message);
+  /// The answer to what the far end offered: in a re-INVITE that waits, or in a 2xx whose ACK waits.
+  void give_answer(std::string_view sdp);
 
   /// The leg ends: what waits is answered (487), what is due is acknowledged. An unacknowledged 2xx goes on waiting.
   void end();
 
  private:
   bool ask(BusMessage& message);
-  void give_answer(std::string_view sdp);
   bool take_back();
   void send_offer(std::optional<std::string> sdp);
   void send_answer(std::optional<std::string> sdp);

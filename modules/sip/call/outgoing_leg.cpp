@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "call/description.h"
+#include "call/router.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -102,6 +103,28 @@ void OutgoingLeg::call(const BusMessage& execute) {
   });
 }
 
+void OutgoingLeg::go_on_to(const BusMessage& execute) {
+  onward_ = std::make_unique<Onward>(Onward{std::string(execute.get(param::kTarget)), std::string(execute.get(param::kDirect)), {}});
+  const auto carry = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) onward_->parameters.emplace_back(name, value);
+  };
+  // Who answers is who calls on: the other party sees his number, not that of whoever he was called for.
+  const auto uri = Uri::parse(dialog().target());
+  carry(param::kCaller, !called_.empty() ? called_ : uri ? unescape(uri->user) : std::string());
+  carry(param::kCallername, execute.get(param::kCalledname));
+  carry(param::kUsername, execute.get(param::kUsername));
+  carry(param::kContext, execute.get(param::kContext));
+  carry(param::kAntiloop, execute.get(param::kAntiloop, std::to_string(services_.core.settings->max_forwards)));
+  for (auto names = execute.get(param::kCopyparams); !names.empty();) {
+    const auto comma = names.find(',');
+    auto name = names.substr(0, comma);
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    if (execute.has(name)) carry(name, execute.get(name));
+    names.remove_prefix(comma == std::string_view::npos ? names.size() : comma + 1);
+  }
+}
+
 void OutgoingLeg::send_invite(std::optional<std::string> sdp) {
   if (state_ != State::preparing || gone()) return;
   if (!sdp) return drop({"unacceptable"});
@@ -172,6 +195,34 @@ void OutgoingLeg::success(const Message& response) {
     return settle_end();
   }
   services_.core.engine.bus().enqueue(news(messages::kCallAnswered, response));
+  if (onward_) go_on(response);
+}
+
+void OutgoingLeg::go_on(const Message& response) {
+  if (const auto offer = description_of(response); !offer.empty()) {
+    const auto answer = held_answer(offer);
+    if (!answer) return drop({"unacceptable"});
+    exchange_.give_answer(*answer);
+  }
+  start_timer(Timer::maxcall, services_.core.settings->call.maxcall);  // for a route that never says anything
+  const bool routed = onward_->target.empty();
+  auto onward = message(routed ? messages::kCallExecute : messages::kCallRoute);
+  for (const auto& [name, value] : onward_->parameters) onward.set(name, value);
+  if (routed) onward.set(param::kCallto, onward_->direct);
+  else onward.set(param::kCalled, onward_->target);
+  if (routed) onward.attach(std::make_shared<ChannelHandle>(ChannelHandle{id()}));
+  services_.core.engine.spawn("call.onward", route_onward(services_.self, number(), std::move(onward)));
+}
+
+bool OutgoingLeg::joined(const BusMessage& message) {
+  if (!onward_ || !answered() || gone()) return false;
+  const auto offer = message.get(param::kSdpRaw);
+  if (offer.empty()) return true;  // its media are a media module's
+  BusMessage request(messages::kCallUpdate);
+  request.set(param::kOperation, "request").set(param::kSdpRaw, offer);
+  if (update(request)) return true;
+  drop({std::string(request.get(param::kError))});
+  return false;
 }
 
 void OutgoingLeg::refused(const Message& response) {

@@ -1,9 +1,16 @@
 // The leg of a called phone: a client INVITE transaction until it answers. Its state machine is here; what follows the answer is
 // Leg's. Made by call.execute. Owned by LegTable.
+//
+// One that call.execute made without a caller is the first party of a call begun here. Once it has answered it goes on as a caller
+// itself (RFC 3725 §4.3, flow III): its first offer is answered with streams that stand still, the other party is invited without a
+// description, and that one's offer reaches the first in a re-INVITE, whose answer completes both.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "call/leg.h"
 #include "call/target.h"
@@ -26,12 +33,20 @@ class OutgoingLeg final : public Leg {
   /// Sends the INVITE, at once unless a media module waits.
   void call(const BusMessage& execute);
 
+  /// Before call(): the leg has no caller. Once it has answered, its target or number is called in its name.
+  void go_on_to(const BusMessage& execute);
+  /// The router has found the other party, or somebody who took the call.
+  void went_on() { stop_timer(Timer::maxcall); }
+  /// call.answered of the other party. False: this leg did not go on to anybody, or cannot take the answer now.
+  bool joined(const BusMessage& message);
+
   void response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) override;
   void client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) override;
 
  private:
   void send_invite(std::optional<std::string> sdp);
   void provisional(const Message& response);
+  void go_on(const Message& response);
   void success(const Message& response);
   void refused(const Message& response);
   void end_setup(const DisconnectReason& reason) override;
@@ -40,7 +55,14 @@ class OutgoingLeg final : public Leg {
   /// In the name of the far end's dialog that `response` belongs to.
   BusMessage news(std::string_view name, const Message& response) const;
 
+  /// Of a leg without a caller: what it takes on once it has answered.
+  struct Onward {
+    std::string target, direct;                                    ///< one of them: a number to route, or where to
+    std::vector<std::pair<std::string, std::string>> parameters;  ///< of the message that goes for it
+  };
+
   State state_ = State::preparing;
+  std::unique_ptr<Onward> onward_;
   std::vector<std::pair<std::string, std::string>> extra_;  // osip_* headers, until the INVITE left
 };
 

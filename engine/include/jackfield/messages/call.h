@@ -53,9 +53,10 @@ inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<Pa
     {&param::kReason, Way::out}, {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallExecute{
     .name = "call.execute",
-    .doc = "Make the other leg of a call. The payload ChannelHandle is the leg that calls.",
+    .doc = "Make the other leg of a call. The payload ChannelHandle is the leg that calls. Without one, but with `target` or `direct`, a call "
+           "begins here: `callto` is called first, and the other party in his name once he has answered.",
     .sent_by = "drivers, after routing; consoles; scripts",
-    .result = "true: the leg is made and connected, `peerid` and `targetid` name it; false: error and reason",
+    .result = "true: the leg is made and connected, `peerid` and `targetid` name it (`id` and `targetid` where there was no caller); false: error and reason",
     .parameters = kCallExecuteParameters};
 
 inline constexpr auto kCallPrerouteParameters = with_channel_set(std::to_array<ParameterUse>({

@@ -46,7 +46,7 @@ inline constexpr ParameterName kData{"data", "", "Where a user is reached, ready
 inline constexpr ParameterName kDetails{"details", "", "False: one line is enough."};
 inline constexpr ParameterName kDetected{"detected", "", "How a digit was noticed: sip-info, rfc2833 or inband."};
 inline constexpr ParameterName kDevice{"device", "", "The phone as it names itself (User-Agent)."};
-inline constexpr ParameterName kDirect{"direct", "", "A call target to connect to without routing."};
+inline constexpr ParameterName kDirect{"direct", "", "A call without a caller: the target to call, unrouted, once the first party has answered."};
 inline constexpr ParameterName kDirection{"direction", "", "incoming or outgoing, as the server sees it; for media sendrecv, sendonly, recvonly or inactive."};
 inline constexpr ParameterName kDiversion{"diversion", "", "Who the call was diverted by, as received."};
 inline constexpr ParameterName kDiverter{"diverter", "", "The number that diverted the call."};
@@ -139,7 +139,7 @@ inline constexpr ParameterName kSipTo{"sip_to", "", "The To URI."};
 inline constexpr ParameterName kSipUri{"sip_uri", "", "The Request-URI."};
 inline constexpr ParameterName kStatus{"status", "", "Where a call stands: incoming, outgoing, routed, progressing, ringing, answered, hungup."};
 inline constexpr ParameterName kStopCall{"stop_call", "", "True: no further target is tried after this one."};
-inline constexpr ParameterName kTarget{"target", "", "The number to call once the first party has answered."};
+inline constexpr ParameterName kTarget{"target", "", "A call without a caller: the number to route and call once the first party has answered."};
 inline constexpr ParameterName kTargetid{"targetid", "", "The channel it is for while it has no peer."};
 inline constexpr ParameterName kTargetidPeer{"targetid_peer", "", "True: the channel that `targetid` is connected to is meant."};
 inline constexpr ParameterName kText{"text", "", "Digits or text."};

@@ -1,0 +1,177 @@
+// Calls that nobody's phone began: call.execute without a caller calls one party, and the other in his name once he has answered.
+#include <jackfield/channel.h>
+
+#include "two_phones.h"
+
+namespace jackfield::sip::call {
+namespace {
+
+struct Origination : TwoPhones {
+  using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+  /// What a console or a script says; gives what it is told.
+  Parameters begin(const Parameters& more, bool expected = true) {
+    BusMessage message(messages::kCallExecute);
+    message.set("callto", "sip/sip:101@198.51.100.1:5060");
+    for (const auto& [name, value] : more) message.set(name, value);
+    const auto verdict = engine.bus().dispatch(message);
+    CHECK(verdict.handled() == expected);
+    Parameters out;
+    for (const auto& [name, value] : message.parameters()) out.emplace_back(name, value);
+    settle();
+    return out;
+  }
+  static std::string at(const Parameters& parameters, std::string_view name) {
+    for (const auto& [key, value] : parameters)
+      if (key == name) return value;
+    return {};
+  }
+  /// Ann picks up, and hears nothing yet.
+  void pick_up() {
+    ann.answer(ann.take_invite(), 200, sdp("ann"));
+    const auto ack = ann.expect("ACK");
+    CHECK(body(ack).find("m=audio 9 RTP/AVP 0\r\na=inactive\r\n") != std::string::npos);
+  }
+};
+
+TEST_CASE_FIXTURE(Origination, "With target= the first party is called, then the number in his name, and their offers meet") {
+  const auto told = begin({{"target", "102"}});
+  CHECK(at(told, "id") == "sip/1");
+  pick_up();
+  const auto invite = ann.last_invite;
+  CHECK(body(invite).empty());
+  CHECK(header(invite, "From").find("sip:102@") != std::string::npos);  // he sees to whom he is about to talk
+
+  const auto route = all("call.route").at(0);
+  CHECK(route.at("id") == "sip/1");
+  CHECK(route.at("caller") == "101");
+  CHECK(route.at("called") == "102");
+  const auto to_bob = bob.take_invite();
+  CHECK(body(to_bob).empty());
+  CHECK(header(to_bob, "From").find("sip:101@") != std::string::npos);
+  bob.answer(to_bob, 180);
+  bob.answer(to_bob, 200, sdp("bob"));
+  bob.expect_nothing();  // his offer is not answered yet
+
+  const auto reinvite = ann.expect("INVITE");
+  CHECK(split_origin(body(reinvite)).second == split_origin(sdp("bob")).second);
+  ann.answer(reinvite, 200, sdp("ann again"));
+  ann.expect("ACK");
+  CHECK(split_origin(body(bob.expect("ACK"))).second == split_origin(sdp("ann again")).second);
+
+  CHECK(all("chan.startup").size() == 2);
+  CHECK(all("chan.startup").at(0).at("billid") == all("chan.startup").at(1).at("billid"));
+  CHECK(all("call.answered").size() == 2);
+  bob.request("BYE");
+  bob.expect("SIP/2.0 200");
+  ann.answer(ann.expect("BYE"), 200);
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Origination, "With direct= nobody is asked for a route, and copyparams travel on") {
+  begin({{"direct", "sip/sip:102@198.51.100.2:5060"}, {"caller", "900"}, {"callername", "Reception"}, {"called", "7101"}, {"calledname", "Ann"},
+         {"username", "101"}, {"billid", "mine"}, {"copyparams", "osip_X-Account, missing"}, {"osip_X-Account", "77"}});
+  pick_up();
+  CHECK(header(ann.last_invite, "From").starts_with("\"Reception\" <sip:900@"));
+  CHECK(header(ann.last_invite, "X-Account") == "77");
+  const auto to_bob = bob.take_invite();
+  CHECK(header(to_bob, "From").starts_with("\"Ann\" <sip:7101@"));
+  CHECK(header(to_bob, "X-Account") == "77");
+  CHECK(all("call.route").empty());
+  const auto executes = all("call.execute");
+  REQUIRE(executes.size() == 2);
+  CHECK(executes.at(1).at("username") == "101");
+  CHECK(executes.at(1).at("billid") == "mine");
+  SUBCASE("the first party gives up before the other answers") {
+    ann.request("BYE");
+    ann.expect("SIP/2.0 200");
+    bob.answer(to_bob, 180);
+    bob.answer(bob.expect("CANCEL"), 200);
+    bob.answer(to_bob, 487);
+    bob.expect("ACK");
+  }
+  SUBCASE("the other is busy") {
+    bob.answer(to_bob, 486);
+    bob.expect("ACK");
+    const auto bye = ann.expect("BYE");
+    CHECK(header(bye, "Reason").find("486") != std::string::npos);
+    ann.answer(bye, 200);
+  }
+  SUBCASE("the first party does not take the other's offer") {
+    bob.answer(to_bob, 200, sdp("bob"));
+    ann.answer(ann.expect("INVITE"), 488);
+    ann.expect("ACK");
+    bob.expect("ACK");
+    bob.answer(bob.expect("BYE"), 200);
+    ann.answer(ann.expect("BYE"), 200);
+  }
+  SUBCASE("the other answers without an offer") {
+    bob.answer(to_bob, 200);
+    bob.expect("ACK");
+    ann.expect_nothing();
+    drop("sip");
+    ann.answer(ann.expect("BYE"), 200);
+    bob.answer(bob.expect("BYE"), 200);
+  }
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Origination, "Where the first party does not answer, the other is not called") {
+  begin({{"target", "102"}});
+  ann.answer(ann.take_invite(), 486);
+  ann.expect("ACK");
+  CHECK(hangup("sip/1").at("reason") == "busy");
+  CHECK(all("call.route").empty());
+  bob.expect_nothing();
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Origination, "A number without a route ends the call of who has answered") {
+  route = [](BusMessage&) { return false; };
+  begin({{"target", "999"}});
+  pick_up();
+  ann.answer(ann.expect("BYE"), 200);
+  CHECK(hangup("sip/1").at("reason") == "noroute");
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Origination, "A route that never says anything ends it after maxcall") {
+  Pendings pendings(engine.timers());
+  route = [&](BusMessage&) -> Verdict {
+    static constexpr auto wait = [](Pendings* pendings) -> Task<bool> {
+      auto pending = pendings->open<bool>(3600s);
+      co_await pending.wait();
+      co_return false;
+    };
+    return wait(&pendings);
+  };
+  begin({{"target", "102"}});
+  pick_up();
+  engine.advance(179s);
+  ann.expect_nothing();
+  engine.advance(2s);
+  ann.answer(ann.expect("BYE"), 200);
+  pendings.stop();
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Origination, "An offer of encrypted streams alone cannot be held, and ends the call") {
+  begin({{"target", "102"}});
+  auto offer = sdp("ann");
+  offer.replace(offer.find("RTP/AVP"), 7, "RTP/SAVP");
+  ann.answer(ann.take_invite(), 200, offer);
+  ann.expect("ACK");
+  ann.answer(ann.expect("BYE"), 200);
+  CHECK(hangup("sip/1").at("reason") == "unacceptable");
+  bob.expect_nothing();
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Origination, "Without a caller and without anybody to call on, call.execute is not for us") {
+  begin({}, false);
+  ann.expect_nothing();
+  check_all_gone();
+}
+
+}  // namespace
+}  // namespace jackfield::sip::call
