@@ -23,6 +23,7 @@ constexpr Key kGeneralKeys[] = {
     {"auth_calls", KeyType::boolean, "yes", "", "Calls need credentials, a trusted source or a rule that accepts them; no accepts every call, as Yate does."},
     {"check_to", KeyType::boolean, "yes", "", "The To of a registration must be one of the authenticated user's own numbers; no is Yate's way."},
     {"check_from", KeyType::boolean, "yes", "", "The From of a call must be one of the authenticated user's own numbers or anonymous; no is Yate's way."},
+    {"check_uri", KeyType::boolean, "yes", "", "The uri of digest credentials must name the user and, where domains is set, the host that the request names (RFC 7616); no is Yate's way."},
     {"digest", KeyType::list, "MD5", "", "Algorithms offered in challenges, in that order: MD5, SHA-256. Some phones fail where SHA-256 is offered at all."},
     {"nonce_lifetime", KeyType::seconds, "300", "s", "How long the answer to a challenge is good; after it phones are challenged anew without being asked for the password.", true, 1000, 86400000},
     {"maxforwards", KeyType::integer, "20", "", "Max-Forwards of requests that begin here.", true, 1, 255},
@@ -118,6 +119,7 @@ class Reader {
         {"general", "auth_calls", "no", "calls need credentials, a trusted= source or a rule that accepts them"},
         {"general", "check_to", "no", "a user registers his own numbers only"},
         {"general", "check_from", "no", "a user calls under his own numbers only"},
+        {"general", "check_uri", "no", "credentials are good for the URI they were made for only"},
         {"general", "ignorevia", "yes", "answers without rport go to the port Via names"},
         {"general", "type", "udp", "TCP is listened on too"},
         {"registrar", "yate_expires", "yes", "a contact's expires parameter beats the Expires header"},
@@ -166,6 +168,7 @@ class Reader {
     out.auth_calls = settings_.boolean(s, "auth_calls");
     out.check_to = settings_.boolean(s, "check_to");
     out.check_from = settings_.boolean(s, "check_from");
+    out.check_uri = settings_.boolean(s, "check_uri");
     out.nonce_lifetime = seconds(s, "nonce_lifetime");
     out.max_forwards = static_cast<unsigned>(settings_.integer(s, "maxforwards"));
     out.max_channels = static_cast<unsigned>(settings_.integer(s, "maxchans"));

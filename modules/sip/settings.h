@@ -63,7 +63,7 @@ struct SipSettings {
   std::string useragent;
   std::vector<std::string> domains;  ///< lower case; empty: every host is ours (D12)
   AccessSettings access;
-  bool auth_calls = true, check_to = true, check_from = true;
+  bool auth_calls = true, check_to = true, check_from = true, check_uri = true;
   std::chrono::seconds nonce_lifetime{300};
   unsigned max_forwards = 20;
   unsigned max_channels = 0;  ///< 0: any number

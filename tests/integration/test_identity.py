@@ -7,8 +7,8 @@ PASSWORD = "an old song"
 class Identity(Case):
     users = {"101": {"password": PASSWORD, "alternatives": "5101"}, "102": PASSWORD}
 
-    def start(self, general=None, users=None):
-        self.jackfield = self.server(users or self.users, settings={"sip": {"general": general or {}}})
+    def start(self, general=None, users=None, **sections):
+        self.jackfield = self.server(users or self.users, settings={"sip": {"general": general or {}, **sections}})
         self.callee = self.user("102")
         self.callee.register()
 
@@ -75,6 +75,27 @@ class Identity(Case):
         call.phone = caller
         call.bye()
         incoming.hung_up()
+
+    def test_D4_with_auth_dialog_every_request_within_a_call_needs_credentials(self):
+        self.start(call={"auth_dialog": "yes"})
+        caller = self.user("101")
+        call = caller.invite("102")
+        incoming = self.callee.incoming()
+        incoming.accept()
+        call.answered()
+        refused = incoming.bye(status=401)
+        caller.expect_nothing(0.3, "BYE")
+        incoming.bye(headers=[self.callee.credentials(refused, "BYE", incoming.target)])
+        call.hung_up()
+
+    def test_credentials_for_another_number_are_no_good_for_this_call(self):
+        self.start()
+        caller = self.user("101")
+        call = caller.invite("102", authenticate=False)
+        refused = call.refused(401)
+        call.invite(caller.sdp(), [caller.credentials(refused, "INVITE", f"sip:999@{caller.domain}")])
+        self.assertEqual(call.refused(400).start, "SIP/2.0 400 Credentials Are For Another URI")
+        self.callee.expect_nothing(0.3, "INVITE")
 
     def test_somebody_elses_number_in_From_is_403(self):
         self.start()

@@ -7,6 +7,7 @@
 #include <functional>
 #include <utility>
 
+#include "admission/digest_uri.h"
 #include "admission/whose_number.h"
 #include "call/reasons.h"
 #include "answer.h"
@@ -183,6 +184,10 @@ void Gate::decide_user(const IncomingRequest& request, Transaction transaction, 
     case digest::Verdict::unusable: return challenge(request, transaction, Stale::no, &secret);
     case digest::Verdict::match: break;
   }
+  if (core_.settings->check_uri && !is_for_request(credentials.uri, request.message, [this](std::string_view host, std::uint16_t port) {
+        return core_.settings->is_our_domain(host) || core_.transport.is_ours(host, port ? port : 5060);
+      }))
+    return refuse(request, transaction, 400, "Credentials Are For Another URI", "the uri of the credentials is not the request's");
   if (!digest_.note_use(credentials, fingerprint(request.message))) return challenge(request, transaction, Stale::yes);
   sources_.note_user(request.flow.remote);
   pass(request, transaction, question, true, done);

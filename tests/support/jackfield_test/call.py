@@ -117,8 +117,8 @@ class Call:
 
     # --- either
 
-    def bye(self, status=200):
-        self.phone.send(self._message("BYE"))
+    def bye(self, status=200, headers=()):
+        self.phone.send(self._message("BYE", headers))
         return self.phone.expect(status, "BYE", call_id=self.call_id)
 
     def hung_up(self, seconds=3.0):

@@ -274,6 +274,7 @@ struct Phone {
   bool qop = true;
   digest::Algorithm algorithm = digest::Algorithm::md5;
   std::string method = "REGISTER", uri = "sip:192.0.2.1";
+  std::string digest_uri = {};  ///< of its credentials; the request's when empty
 
   std::string text(const std::string& headers, unsigned number, const std::string& branch) {
     const auto host = via_host.empty() ? flow.remote.text() : via_host;
@@ -293,11 +294,12 @@ struct Phone {
 
   void authorize() {
     digest::Hasher hasher;
-    digest::Answer answer{.method = method, .uri = uri, .nonce = nonce};
+    const auto& signed_uri = digest_uri.empty() ? uri : digest_uri;
+    digest::Answer answer{.method = method, .uri = signed_uri, .nonce = nonce};
     const auto count = fmt::format("{:08x}", ++nc);
     if (qop) answer.nc = count, answer.cnonce = "0a4f113b", answer.qop = "auth";
     const auto ha1 = hasher.ha1(algorithm, user, realm, password);
-    authorization = fmt::format("Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{}\", response=\"{}\", algorithm={}", user, realm, nonce, uri,
+    authorization = fmt::format("Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{}\", response=\"{}\", algorithm={}", user, realm, nonce, signed_uri,
                                 hasher.response(algorithm, ha1, answer).view(), digest::algorithm_name(algorithm));
     if (qop) authorization += fmt::format(", qop=auth, nc={}, cnonce=\"0a4f113b\"", count);
   }

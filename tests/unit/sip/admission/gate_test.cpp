@@ -48,6 +48,41 @@ TEST_CASE("D1 an algorithm that was not offered is challenged, not counted as wr
   CHECK(site.told.empty());
 }
 
+TEST_CASE("RFC 7616 §3.4.6 credentials for another user or server are no good for this request") {
+  Site site;
+  auto phone = caller(site);
+  SUBCASE("another user") { phone.digest_uri = "sip:999@192.0.2.1"; }
+  SUBCASE("another server, where ours are known") {
+    site.settings->domains = {"192.0.2.1", "example.org"};
+    phone.digest_uri = "sip:201@example.net";
+  }
+  SUBCASE("no URI of a kind that a request has") { phone.digest_uri = "/index.html"; }
+  const auto reply = phone.request("");
+  CHECK(reply.code == 400);
+  CHECK(reply.bytes.starts_with("SIP/2.0 400 Credentials Are For Another URI"));
+  CHECK(site.told.empty());  // the password was right
+  CHECK(site.admitted.empty());
+  site.settings->check_uri = false;
+  CHECK(phone.request("").code == 480);
+  CHECK(site.admitted.size() == 1);
+}
+
+TEST_CASE("Credentials whose uri is written as phones write it are for this request") {
+  Site site;
+  site.settings->domains = {"example.org", "192.0.2.1"};
+  auto phone = caller(site);
+  phone.uri = "sip:%32%30%31@192.0.2.1:5060;transport=udp";
+  for (const auto* uri : {"sip:201@192.0.2.1", "sips:201@192.0.2.1:5061", "sip:201@EXAMPLE.org;user=phone", "sip:192.0.2.1", "sip:example.org", "tel:201"}) {
+    CAPTURE(uri);
+    phone.digest_uri = uri;
+    CHECK(phone.request("").code == 480);
+  }
+  Phone registering{.site = site, .call_id = "phone-r@host"};
+  registering.uri = "sip:example.org";
+  registering.digest_uri = "sip:200@192.0.2.1:5060";
+  CHECK(registering.enroll({"<sip:200@198.51.100.7>"}).code == 200);
+}
+
 TEST_CASE("D1 an old nonce is answered with stale=true, nobody is asked and nothing counts as wrong") {
   Site site;
   Phone phone{site};
