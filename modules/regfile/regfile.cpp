@@ -131,7 +131,7 @@ Task<bool> Regfile::acknowledge(Task<bool> synced, Message& message) {
   const bool saved = co_await std::move(synced);
   if (!saved) {
     message.set(param::kCode, 500);
-    message.set(param::kReason, "The registration could not be saved");
+    message.set(param::kReason, "Registration Not Saved");
   }
   co_return saved;
 }

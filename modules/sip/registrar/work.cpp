@@ -15,6 +15,7 @@ namespace param = messages::param;
 
 constexpr std::string_view kReplyHeader = "osip_";
 constexpr int kNobodyTookIt = 404;  // COMPAT §12
+constexpr std::size_t kLongestPhrase = 128;
 constexpr long long kLongest = 10LL * 365 * 86400;  // seconds a store may grant
 
 int code_of(const jackfield::Message& answer) {
@@ -22,6 +23,12 @@ int code_of(const jackfield::Message& answer) {
   for (const auto text : {answer.get(param::kError), answer.get(param::kReason)})
     if (const auto code = call::code_of(text)) return *code;
   return kNobodyTookIt;
+}
+
+/// A sentence of the store's for people; one of COMPAT's texts stands for a code instead. Empty: the code's standard phrase.
+std::string phrase_of(const jackfield::Message& answer) {
+  const auto reason = answer.get(param::kReason);
+  return call::code_of(reason) ? std::string() : std::string(reason.substr(0, kLongestPhrase));
 }
 
 }  // namespace
@@ -79,7 +86,7 @@ void Work::answered(bool handled) {
 }
 
 void Work::refuse(const jackfield::Message& answer) {
-  refusal_ = Refusal{.code = code_of(answer)};
+  refusal_ = Refusal{.code = code_of(answer), .phrase = phrase_of(answer)};
   undoing_ = true;
 }
 

@@ -107,6 +107,14 @@ TEST_CASE("A store's code, its text, or 404 is the answer to a registration nobo
     CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 480);
   }
   SUBCASE("nothing") { CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).code == 404); }
+  SUBCASE("a sentence of its own is what the phone shows") {
+    site.refusal = {{"code", "500"}, {"reason", "Registration Not Saved"}};
+    CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).bytes.starts_with("SIP/2.0 500 Registration Not Saved\r\n"));
+  }
+  SUBCASE("which is one line, whatever it says") {
+    site.refusal = {{"code", "500"}, {"reason", "a\r\nX-Evil: b"}};
+    CHECK(phone.enroll({"<sip:200@198.51.100.7>"}).value("X-Evil").empty());
+  }
 }
 
 TEST_CASE("A store may grant another duration and add headers to the answer") {
