@@ -67,6 +67,8 @@ class Binding {
   /// Whole seconds left, rounded up: a binding is never listed with 0.
   std::uint32_t remaining(MonoTime now) const;
   void set_expires(MonoTime expires) { facts_.expires = expires; }  ///< before it is in the table
+  bool shared() const { return shared_; }  ///< its store keeps bindings of several servers (D8)
+  void set_shared(bool shared) { shared_ = shared; }  ///< before it is in the table
   bool unavailable() const { return unavailable_; }                 ///< it did not answer the last OPTIONS
   void set_unavailable(bool unavailable) { unavailable_ = unavailable; }
 
@@ -88,6 +90,7 @@ class Binding {
   std::array<Span, kParts> parts_;
   std::uint16_t due_place_ = 0;
   bool unavailable_ = false;
+  bool shared_ = false;
 };
 
 }  // namespace jackfield::sip::registrar

@@ -10,8 +10,6 @@ namespace jackfield::sip::registrar {
 namespace {
 
 constexpr std::size_t kMaxContactsInRequest = 32;
-/// Where nobody set a number: each contact is compared with each binding of the user, and each 200 lists them all.
-constexpr unsigned kMostContacts = 128;
 
 class Planner {
  public:
@@ -101,8 +99,8 @@ class Planner {
     std::erase_if(changes_, [&](const Change& change) { return change.key == key; });
     if (*expires == 0) {
       // What was never here, or was replaced by a store that keeps one (D8), is nobody's business; a user of whom nothing is
-      // known may still be known to a store that does not tell.
-      if (existing || !table_.has_user(asked_.username))
+      // known may still be known to a store that does not tell, and a contact to another server.
+      if (existing || asked_.shared_store || !table_.has_user(asked_.username))
         changes_.push_back({Change::What::remove, nullptr, existing ? std::string(existing->key()) : std::move(key)});
       return std::nullopt;
     }
@@ -136,6 +134,7 @@ class Planner {
 
   /// Keeps the user within his number of bindings, as the policy says.
   std::optional<Refusal> make_room() {
+    if (asked_.shared_store) return std::nullopt;  // how many there are comes with the store's answer
     const std::size_t most = asked_.max_contacts ? asked_.max_contacts : kMostContacts;
     if (asked_.max_contacts == 0 && table_.count_of(asked_.username) + changes_.size() <= most) return std::nullopt;
     std::size_t after = 0;

@@ -17,6 +17,9 @@
 
 namespace jackfield::sip::registrar {
 
+/// Bindings of a user where nobody set a number: each contact is compared with each of them, and each 200 lists them all.
+inline constexpr unsigned kMostContacts = 128;
+
 /// One user.register or user.unregister, and what it does to the table once the store has agreed.
 struct Change {
   enum class What : std::uint8_t {
@@ -40,6 +43,7 @@ struct Asked {
   const stack::IncomingRequest& request;
   std::string_view username;
   unsigned max_contacts;    ///< 0: as many as can be served, 128
+  bool shared_store;        ///< other servers keep bindings of his in the same store (D8): the table is not all there is
   bool foreign_contacts;    ///< the user's own switch, or a trusted edge with a Path (D5)
   MonoTime now;
   const RegistrarSettings& settings;

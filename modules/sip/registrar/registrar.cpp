@@ -171,14 +171,21 @@ void Registrar::next_in_line(const std::string& username) {
   }
 }
 
-bool Registrar::recall_wanted(const std::string& username) const {
-  return !table_.has_user(username) && core_.engine.bus().has_handlers(messages::kUserBindings.name);
+bool Registrar::recall_wanted(const std::string& username, const IncomingRequest* request) const {
+  // A store of several servers says with each answer what it keeps; for who only asks there is none, so it is asked.
+  const bool only_asks = store_is_shared_ && request && !request->message.has(HeaderId::contact);
+  return (only_asks || !table_.has_user(username)) && core_.engine.bus().has_handlers(messages::kUserBindings.name);
+}
+
+void Registrar::note_shared() {
+  if (std::exchange(store_is_shared_, true)) return;
+  core_.log.info("event=shared-store reason=\"the store holds bindings of several servers; it says how many each user has\"");
 }
 
 jackfield::Message* Registrar::next(Job& job, const IncomingRequest* request) {
   if (job.stage == Job::Stage::begin) {
     job.stage = Job::Stage::recall;
-    if (recall_wanted(job.work.username())) {
+    if (recall_wanted(job.work.username(), request)) {
       job.recall.emplace(messages::kUserBindings.name, core_.engine.clock().wall());
       job.recall->set(param::kUsername, job.work.username());
       return &*job.recall;
@@ -194,7 +201,9 @@ jackfield::Message* Registrar::next(Job& job, const IncomingRequest* request) {
 
 void Registrar::answered(Job& job, bool handled) {
   if (job.stage == Job::Stage::changes) return job.work.answered(handled);
-  if (const auto* stored = job.recall->payload<messages::StoredBindings>()) restore_all(*stored);
+  job.work.hear(*job.recall);
+  if (job.work.store_is_shared()) note_shared();
+  if (const auto* stored = job.recall->payload<messages::StoredBindings>()) restore_all(*stored, job.work.store_is_shared());
 }
 
 void Registrar::plan(Job& job, const IncomingRequest& request) {
@@ -206,13 +215,14 @@ void Registrar::plan(Job& job, const IncomingRequest& request) {
                     .username = job.work.username(),
                     .max_contacts = own_limit ? static_cast<unsigned>(parse_integer(*own_limit).value_or(settings.registrar.max_contacts))
                                               : settings.registrar.max_contacts,
+                    .shared_store = store_is_shared_,
                     .foreign_contacts = from_edge || (own_foreign && parse_boolean(*own_foreign).value_or(false)),
                     .now = core_.engine.clock().now(),
                     .settings = settings.registrar,
                     .is_ours = [this](std::string_view host, std::uint16_t port) { return core_.transport.is_ours(host, port); },
                     .is_alive = [this](const stack::FlowId& flow) { return core_.transport.alive(flow); }};
   auto changes = plan_changes(asked, table_);
-  if (changes) job.work.begin(std::move(*changes));
+  if (changes) job.work.begin(std::move(*changes), {asked.max_contacts, settings.registrar.max_contacts_policy});
   else job.refusal = std::move(changes.error());
 }
 
@@ -226,8 +236,7 @@ void Registrar::finish(Job& job, const IncomingRequest* request) {
     return;
   }
   enter(job.work.apply());
-  if (job.work.store_is_shared() && !std::exchange(told_shared_, true))
-    core_.log.warning("event=shared-store reason=\"the store holds bindings of other servers; answers list those of this one only\"");
+  if (job.work.store_is_shared()) note_shared();
   if (!request) return;
   registered_.add();
   if (core_.log.enabled(LogLevel::debug))
@@ -271,13 +280,19 @@ void Registrar::answer_bindings(const IncomingRequest& request, Transaction tran
     const auto is_own = [&](const Binding& binding) {
       return binding.facts().cseq == request.message.cseq()->number && binding.call_id() == request.message.call_id();
     };
+    // Of a store that several servers share, what it keeps; else what we do (D8).
+    const auto each = [&](const auto& visit) {
+      if (const auto& listed = job.work.listed())
+        for (const auto& one : *listed) visit(*one.binding);
+      else table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) { visit(binding); });
+    };
     // What this REGISTER is about comes first: of very many or very long ones the last are left out.
-    table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
+    each([&](const Binding& binding) {
       if (!is_own(binding)) return;
       list(binding);
       if (binding.facts().behind_nat && !std::exchange(told_nat, true)) add_nat_headers(writer, binding);
     });
-    table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) {
+    each([&](const Binding& binding) {
       if (!is_own(binding)) list(binding);
     });
     writer.header(HeaderId::date, date());  // §10.3 step 8
@@ -358,13 +373,14 @@ std::optional<stack::FlowId> Registrar::connection_of(const Device& device) cons
   return same || count != 1 ? same : only;
 }
 
-Registrar::Restored Registrar::restore_all(const messages::StoredBindings& stored) {
+Registrar::Restored Registrar::restore_all(const messages::StoredBindings& stored, bool shared) {
   Restored restored;
   stored.each([&](const messages::StoredBinding& each) {
     ++restored.seen;
     auto binding = restore(core_, each);
     // What phones said since is newer than what the store remembers.
     if (!binding || table_.find(binding->username(), binding->key())) return;
+    binding->set_shared(shared);
     table_.put(std::move(binding));
     ++restored.entered;
   });
@@ -379,7 +395,9 @@ void Registrar::recall_all() {
   const auto take = [this](const jackfield::Message& answer) {
     const auto* stored = answer.payload<messages::StoredBindings>();
     if (!stored) return;
-    const auto restored = restore_all(*stored);
+    const bool shared = answer.flag(param::kShared);
+    if (shared) note_shared();
+    const auto restored = restore_all(*stored, shared);
     core_.log.info("event=bindings-restored count={} of={}", restored.entered, restored.seen);
   };
   auto verdict = core_.engine.bus().dispatch(*message);
@@ -413,12 +431,17 @@ void Registrar::expire() {
     const auto* binding = table_.find(id);
     if (!binding) continue;
     std::string username(binding->username());
+    // Rows of a shared store end by themselves, and this one may have been renewed at another server.
+    if (binding->shared()) {
+      if (const auto gone = table_.take(id)) release(*gone);
+      continue;
+    }
     if (busy_.contains(username)) continue;  // met again at the next second, after whoever is being served
     auto job = std::make_unique<Job>(Work(core_, table_, std::move(username)), Sender{}, Transaction{});
     job->stage = Job::Stage::changes;
     std::vector<Change> changes;
     changes.push_back({Change::What::remove, nullptr, std::string(binding->key()), "expired"});
-    job->work.begin(std::move(changes));
+    job->work.begin(std::move(changes), {});
     core_.log.debug("event=expired user={} contact={}", log_value(job->work.username()), log_value(binding->contact()));
     start(std::move(job), nullptr);
   }

@@ -79,8 +79,9 @@ class Registrar final : public BindingTable {
   struct Restored {
     std::size_t entered = 0, seen = 0;
   };
-  Restored restore_all(const messages::StoredBindings& stored);
-  bool recall_wanted(const std::string& username) const;
+  Restored restore_all(const messages::StoredBindings& stored, bool shared);
+  bool recall_wanted(const std::string& username, const stack::IncomingRequest* request) const;
+  void note_shared();
   void expire();
   void tick();
   void watch_clock();
@@ -95,7 +96,8 @@ class Registrar final : public BindingTable {
   const jackfield::Message* asking_ = nullptr;  ///< ours, while its first handlers see it
   std::string date_;
   WallTime date_of_{};
-  bool ticking_ = false, told_shared_ = false;
+  bool ticking_ = false;
+  bool store_is_shared_ = false;  ///< one has said so (D8)
   Counter& registered_;
   Counter& failed_;
   std::shared_ptr<void> bindings_gauge_, users_gauge_;

@@ -105,9 +105,10 @@ jackfield::Message unregister_message(const Core& core, std::string_view usernam
   return m;
 }
 
-Binding::Ptr restore(const Core& core, const messages::StoredBinding& stored) {
-  const auto transport = value_of(stored, param::kIpTransport);
-  if (value_of(stored, param::kConnectionReliable) == "true" || (!transport.empty() && transport != "UDP")) return nullptr;
+namespace {
+
+/// `with_flow`: by which socket it is reached.
+Binding::Ptr make_binding(const Core& core, const messages::StoredBinding& stored, bool with_flow) {
   std::string_view data = stored.data;
   if (!data.starts_with(kTargetPrefix)) return nullptr;
   data.remove_prefix(kTargetPrefix.size());
@@ -123,8 +124,10 @@ Binding::Ptr restore(const Core& core, const messages::StoredBinding& stored) {
   }
   const auto path = value_of(stored, param::kSipPath);
   // Behind an edge the data names the phone and the packets come from the edge.
-  const auto remote = path.empty() ? net::Address::parse(uri->host, port_of(*uri))
-                                   : net::Address::parse(value_of(stored, param::kIpHost), static_cast<std::uint16_t>(number_of(stored, param::kIpPort)));
+  const auto remote = !with_flow ? std::nullopt
+                      : path.empty()
+                          ? net::Address::parse(uri->host, port_of(*uri))
+                          : net::Address::parse(value_of(stored, param::kIpHost), static_cast<std::uint16_t>(number_of(stored, param::kIpPort)));
   if (remote) facts.flow = flow_to(core, *remote, value_of(stored, param::kListener));
 
   std::string_view contact = value_of(stored, param::kSipContact);
@@ -135,6 +138,21 @@ Binding::Ptr restore(const Core& core, const messages::StoredBinding& stored) {
                          .instance = value_of(stored, param::kSipInstance), .path = path};
   if (text.size() > Binding::kMaxText) return nullptr;
   return Binding::make(text, facts);
+}
+
+}  // namespace
+
+Binding::Ptr read_stored(const Core& core, const messages::StoredBinding& stored) { return make_binding(core, stored, false); }
+
+bool is_elsewhere(const Core& core, const messages::StoredBinding& stored) {
+  const auto node = value_of(stored, param::kNodename);
+  return !node.empty() && node != core.engine.run_parameter("nodename").value_or("");
+}
+
+Binding::Ptr restore(const Core& core, const messages::StoredBinding& stored) {
+  const auto transport = value_of(stored, param::kIpTransport);
+  if (value_of(stored, param::kConnectionReliable) == "true" || (!transport.empty() && transport != "UDP")) return nullptr;
+  return is_elsewhere(core, stored) ? nullptr : make_binding(core, stored, true);
 }
 
 }  // namespace jackfield::sip::registrar

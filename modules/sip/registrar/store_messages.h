@@ -23,7 +23,11 @@ void add_request(jackfield::Message& message, const Message& request, const Send
 jackfield::Message unregister_message(const Core& core, std::string_view username, std::string_view key, const Binding* binding,
                                       std::string_view reason);
 
-/// Null when it has expired, came over a connection, or makes no sense.
+/// As a store tells of it, without a flow: to be listed. Null when it has expired or makes no sense.
+Binding::Ptr read_stored(const Core& core, const messages::StoredBinding& stored);
+/// True for one that another server keeps in the same store (D8): its flows are not ours.
+bool is_elsewhere(const Core& core, const messages::StoredBinding& stored);
+/// To be entered in the table. Null also when it came over a connection or is another server's.
 Binding::Ptr restore(const Core& core, const messages::StoredBinding& stored);
 
 }  // namespace jackfield::sip::registrar

@@ -74,6 +74,7 @@ void Work::answered(bool handled) {
   }
   auto& change = changes_[next_];
   if (change.what != Change::What::put) {
+    hear(*message_);
     ++next_;  // that a store knew nothing of it is no failure (YT-2)
     return;
   }
@@ -81,12 +82,55 @@ void Work::answered(bool handled) {
     refuse(*message_);
     return;
   }
+  hear(*message_);
   read_answer(change, *message_);
-  ++next_;
+  if (++next_ == changes_.size()) keep_within_limits();
+}
+
+void Work::hear(const jackfield::Message& answer) {
+  if (!answer.flag(param::kShared)) return;
+  store_is_shared_ = true;
+  const auto* stored = answer.payload<messages::StoredBindings>();
+  if (!stored) return;
+  listed_.emplace();
+  stored->each([&](const messages::StoredBinding& each) {
+    if (each.username != username_) return;
+    if (auto binding = read_stored(core_, each)) listed_->push_back({std::move(binding), is_elsewhere(core_, each)});
+  });
+}
+
+bool Work::is_listed_here(std::string_view key) const {
+  return std::any_of(listed_->begin(), listed_->end(), [&](const Listed& each) { return !each.elsewhere && each.binding->key() == key; });
+}
+
+void Work::keep_within_limits() {
+  const std::size_t most = limits_.max_contacts ? limits_.max_contacts : kMostContacts;
+  if (!listed_ || listed_->size() <= most) return;
+  std::vector<const Binding*> others;
+  for (const auto& each : *listed_) {
+    const auto& key = each.binding->key();
+    if (std::none_of(changes_.begin(), changes_.end(), [&](const Change& change) { return change.key == key; })) others.push_back(each.binding.get());
+  }
+  const auto excess = listed_->size() - most;
+  if (limits_.policy == MaxContactsPolicy::replace_unavailable)
+    std::erase_if(others, [&](const Binding* other) {
+      const Binding* ours = table_.find(table_.find(username_, other->key()));
+      return !ours || !ours->unavailable();
+    });
+  if (limits_.policy == MaxContactsPolicy::reject || others.size() < excess) return refuse(Refusal{403, "Too many contacts"});
+  // When a row was last refreshed no store tells: the one that would end first has been silent for longest, as far as can be known.
+  std::stable_sort(others.begin(), others.end(), [](const Binding* a, const Binding* b) { return a->facts().expires < b->facts().expires; });
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < excess; ++i) keys.emplace_back(others[i]->key());
+  for (auto& key : keys) changes_.push_back({Change::What::remove, nullptr, std::move(key)});
 }
 
 void Work::refuse(const jackfield::Message& answer) {
-  refusal_ = Refusal{.code = code_of(answer), .phrase = phrase_of(answer)};
+  refuse(Refusal{.code = code_of(answer), .phrase = phrase_of(answer)});
+}
+
+void Work::refuse(Refusal refusal) {
+  refusal_ = std::move(refusal);
   undoing_ = true;
 }
 
@@ -95,10 +139,10 @@ void Work::read_answer(Change& change, const jackfield::Message& answer) {
   const auto now = core_.engine.clock().now();
   if (granted > 0 && static_cast<std::uint32_t>(granted) != change.binding->remaining(now))
     change.binding->set_expires(now + std::chrono::seconds(granted));
+  change.binding->set_shared(store_is_shared_);
   // D8: a store that says nothing keeps one.
   const auto keeps = answer.number(param::kMaxContacts, 1);
   store_keeps_ = keeps > 0 ? static_cast<std::size_t>(keeps) : 0;
-  store_is_shared_ = store_is_shared_ || answer.flag(param::kShared);
   for (const auto& [name, value] : answer.parameters())
     if (name.starts_with(kReplyHeader)) reply_headers_.emplace_back(name.substr(kReplyHeader.size()), value);
 }
@@ -124,6 +168,15 @@ Work::Effects Work::apply() {
         break;
       }
     }
+  }
+  if (listed_) {
+    // The table is the index of this server's flows: what is no longer in the store, or has moved to another server, leaves without a word.
+    for (const auto id : ids_of_user()) {
+      const auto* binding = table_.find(id);
+      const bool just_entered = std::find(effects.entered.begin(), effects.entered.end(), id) != effects.entered.end();
+      if (binding->shared() && !just_entered && !is_listed_here(binding->key())) take(id);
+    }
+    return effects;
   }
   if (effects.entered.empty() || store_keeps_.value_or(0) == 0) return effects;
   if (table_.count_of(username_) <= *store_keeps_) return effects;

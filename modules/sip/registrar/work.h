@@ -23,7 +23,14 @@ class Work {
 
   const std::string& username() const { return username_; }
 
-  void begin(std::vector<Change> changes) { changes_ = std::move(changes); }
+  struct Limits {
+    unsigned max_contacts = 0;  ///< 0: as many as can be served
+    MaxContactsPolicy policy = MaxContactsPolicy::replace_oldest;
+  };
+  void begin(std::vector<Change> changes, const Limits& limits) {
+    changes_ = std::move(changes);
+    limits_ = limits;
+  }
   /// The next message to dispatch, null when there is none. `request` is null when it is gone or there never was one; a
   /// registration cannot go on without it and is undone.
   jackfield::Message* next(const Message* request, const Sender& sender);
@@ -42,13 +49,26 @@ class Work {
 
   /// A store keeps bindings of other servers beside ours (D8), which this table does not.
   bool store_is_shared() const { return store_is_shared_; }
+  /// One that a store of several servers keeps of the user.
+  struct Listed {
+    Binding::Ptr binding;
+    bool elsewhere;  ///< another server has its flow
+  };
+  /// All of them as of its last answer; nothing: no such store, or it did not say.
+  const std::optional<std::vector<Listed>>& listed() const { return listed_; }
+  /// Takes what an answer says about a shared store: of user.bindings here, of the others by answered().
+  void hear(const jackfield::Message& answer);
 
   /// `osip_X` of the answers: headers of ours.
   const std::vector<std::pair<std::string, std::string>>& reply_headers() const { return reply_headers_; }
 
  private:
   void refuse(const jackfield::Message& answer);
+  void refuse(Refusal refusal);
   void read_answer(Change& change, const jackfield::Message& answer);
+  /// Of a shared store: removes, or refuses, what is too many on all servers together.
+  void keep_within_limits();
+  bool is_listed_here(std::string_view key) const;
 
   Core& core_;
   Table& table_;
@@ -58,6 +78,8 @@ class Work {
   bool undoing_ = false, store_is_shared_ = false;
   std::optional<jackfield::Message> message_;
   std::optional<Refusal> refusal_;
+  Limits limits_;
+  std::optional<std::vector<Listed>> listed_;
   std::optional<std::size_t> store_keeps_;  // bindings of the user; 0: any number
   std::vector<std::pair<std::string, std::string>> reply_headers_;
 };

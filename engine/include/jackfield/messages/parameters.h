@@ -128,7 +128,7 @@ inline constexpr ParameterName kRtpPort{"rtp_port", "", "The port media are want
 inline constexpr ParameterName kRunid{"runid", "", "When this run started, in seconds since 1970; begins every billid."};
 inline constexpr ParameterName kSdpRaw{"sdp_raw", "", "The session description, byte for byte."};
 inline constexpr ParameterName kSequence{"sequence", "", "Numbers digits, to find repeated ones."};
-inline constexpr ParameterName kShared{"shared", "", "True: the store holds bindings of several servers. Said in the log once; a 200 lists those of this server only."};
+inline constexpr ParameterName kShared{"shared", "", "True: the store holds bindings of several servers, and gives all of the user's with its answer; those of others name theirs in `nodename`."};
 inline constexpr ParameterName kSipCallid{"sip_callid", "", "The Call-ID."};
 inline constexpr ParameterName kSipContact{"sip_contact", "", "The Contact as the phone wrote it."};
 inline constexpr ParameterName kSipCseq{"sip_cseq", "", "The CSeq number of the request."};

@@ -1,4 +1,5 @@
-// The payload of user.bindings: what a store kept, so that the registrar's table is whole again after a restart.
+// The payload of user.bindings: what a store kept, so that the registrar's table is whole again after a restart. A store that several
+// servers share also gives it with each user.register and user.unregister of a user (D8).
 #pragma once
 
 #include <jackfield/clock.h>

@@ -35,11 +35,11 @@ inline constexpr MessageName kUserAuthfail{
     .parameters = kUserAuthfailParameters};
 
 inline constexpr ParameterUse kUserBindingsParameters[] = {
-    {&param::kUsername}, {&param::kRealm}};
+    {&param::kUsername}, {&param::kRealm}, {&param::kShared, Way::out}};
 inline constexpr MessageName kUserBindings{
     .name = "user.bindings",
     .doc = "Asks a store for the bindings it keeps, of one user or of all. The answer is the payload StoredBindings.",
-    .sent_by = "sip, at the start and for a user it does not know",
+    .sent_by = "sip, at the start, for a user it does not know, and of a shared store for whoever asks what is registered",
     .result = "true: the payload holds what this store has",
     .parameters = kUserBindingsParameters};
 
@@ -55,18 +55,19 @@ inline constexpr MessageName kUserRegister{
     .name = "user.register",
     .doc = "A contact of a user is to be kept, one message for each.",
     .sent_by = "sip",
-    .result = "true: kept, and it survives the end of the process; false: refused with code or reason",
+    .result = "true: kept, and it survives the end of the process; false: refused with code or reason. With `shared` the payload StoredBindings "
+              "has all that the store keeps of the user now, those of other servers too",
     .parameters = kUserRegisterParameters};
 
 inline constexpr ParameterUse kUserUnregisterParameters[] = {
     {&param::kUsername}, {&param::kBinding}, {&param::kConnectionId}, {&param::kDriver}, {&param::kData}, {&param::kNumber},
     {&param::kDomain}, {&param::kDevice}, {&param::kReason}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport},
-    {&param::kAddress}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kRegisterRegfile}};
+    {&param::kAddress}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kRegisterRegfile}, {&param::kShared, Way::out}};
 inline constexpr MessageName kUserUnregister{
     .name = "user.unregister",
     .doc = "A binding ends: of one user (without `binding`: all of them), or with only `connection_id` all that came over that connection.",
     .sent_by = "sip",
-    .result = "true: there was one; for a connection always false",
+    .result = "true: there was one; for a connection always false. With `shared` the payload StoredBindings has what the store still keeps of the user",
     .parameters = kUserUnregisterParameters};
 
 }  // namespace jackfield::messages

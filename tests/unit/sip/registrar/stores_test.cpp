@@ -235,16 +235,3 @@ TEST_CASE("A store may grant any number of seconds without harm") {
   Phone phone{site};
   CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>"}).contacts() == std::vector<std::string>{"<sip:200@198.51.100.7:5060>;expires=315360000"});
 }
-
-TEST_CASE("D8 a store shared between servers is named in the log once, and its bindings of other servers are not ours to list") {
-  Site site;
-  auto shared = site.engine.bus().install({.message = messages::kUserRegister, .priority = 50}, [](jackfield::Message& m) -> Verdict {
-    m.set("shared", "yes");
-    m.set("max_contacts", "0");
-    return true;
-  });
-  Phone phone{site};
-  CHECK(phone.enroll({"<sip:200@198.51.100.7:5060>"}).contacts().size() == 1);
-  phone.enroll({"<sip:200@198.51.100.7:5060>"});
-  CHECK(std::ranges::count_if(site.engine.lines(), [](const auto& line) { return line.text.find("event=shared-store") != std::string::npos; }) == 1);
-}
