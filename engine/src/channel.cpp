@@ -4,6 +4,7 @@
 #include <jackfield/messages/call.h>
 #include <jackfield/messages/chan.h>
 #include <jackfield/messages/parameters.h>
+#include <jackfield/timers.h>
 
 #include <fmt/format.h>
 
@@ -20,6 +21,7 @@ namespace {
 constexpr int kConnectPriority = 90;
 constexpr int kLocatePriority = 40;
 constexpr int kMasqueradePriority = 10;
+constexpr Duration kTakeoverTimeout = std::chrono::seconds(30);
 
 struct TextHash {
   using is_transparent = void;
@@ -69,7 +71,9 @@ void Channel::complete(Message& message) const {
 }
 
 struct ChannelTable::Impl : std::enable_shared_from_this<ChannelTable::Impl> {
-  Impl(Bus& b, const Clock& c, std::string r) : bus(b), clock(c), run_id(std::move(r)) {}
+  Impl(Bus& b, TimerWheel& t, const Clock& c, std::string r)
+      : bus(b), timers(t), clock(c), run_id(std::move(r)), late(timers.add_sink([this](std::uint64_t number) { left_alone(number); })) {}
+  ~Impl() { timers.remove_sink(late); }
 
   void install();
   Channel* find(std::string_view id) const {
@@ -85,12 +89,26 @@ struct ChannelTable::Impl : std::enable_shared_from_this<ChannelTable::Impl> {
   bool connect(Channel& a, Channel& b, const DisconnectReason& reason);
   void tell_connected(const Channel& channel, const DisconnectReason& reason);
   void part(Channel& channel, const DisconnectReason& reason);
+  void told(std::uint64_t number, const Message& message, bool handled);
+  void left_alone(std::uint64_t number);
   void drop_untaken(const std::string& id, const DisconnectReason& reason);
   bool masquerade(Message& message) const;
 
+  /// A channel whose peer has left it, until the handlers of chan.disconnected have spoken or their time is over.
+  struct Left {
+    std::string id;
+    DisconnectReason reason;
+    TimerHandle timer;
+  };
+
   Bus& bus;
+  TimerWheel& timers;
   const Clock& clock;
   const std::string run_id;
+  const TimerSinkId late;
+  Duration takeover_timeout = kTakeoverTimeout;
+  std::uint64_t last_left = 0;
+  std::unordered_map<std::uint64_t, Left> left;
   std::uint64_t last_billid = 0;
   std::map<std::string, std::uint64_t, std::less<>> last_number;  // by driver
   std::unordered_map<std::string, Channel*, TextHash, std::equal_to<>> channels;
@@ -154,14 +172,28 @@ void ChannelTable::Impl::part(Channel& channel, const DisconnectReason& reason) 
   Message message(kChanDisconnected, clock.wall());
   peer->complete(message);
   set_reason(message, reason);
-  bus.enqueue(std::move(message), [weak = weak_from_this(), id = peer->id(), reason](Message& told, bool handled) {
-    const auto impl = weak.lock();
-    if (!impl || handled) return;
-    // A handler may have given another reason (D15): `error`, as in routing, or `reason` itself.
-    auto last = reason;
-    last.reason = told.get(param::kError, told.get(param::kReason));
-    impl->drop_untaken(id, last);
+  const auto number = ++last_left;
+  const auto timer = takeover_timeout > Duration::zero() ? timers.start(late, number, takeover_timeout, TimerKind::coarse) : TimerHandle{};
+  left.emplace(number, Left{peer->id(), reason, timer});
+  bus.enqueue(std::move(message), [weak = weak_from_this(), number](Message& message, bool handled) {
+    if (const auto impl = weak.lock()) impl->told(number, message, handled);
   });
+}
+
+void ChannelTable::Impl::told(std::uint64_t number, const Message& message, bool handled) {
+  auto entry = left.extract(number);
+  if (entry.empty()) return;  // it took too long
+  auto& [id, reason, timer] = entry.mapped();
+  if (timer) timers.stop(timer);
+  if (handled) return;
+  // A handler may have given another reason (D15): `error`, as in routing, or `reason` itself.
+  reason.reason = message.get(param::kError, message.get(param::kReason));
+  drop_untaken(id, reason);
+}
+
+void ChannelTable::Impl::left_alone(std::uint64_t number) {
+  const auto entry = left.extract(number);
+  if (!entry.empty()) drop_untaken(entry.mapped().id, entry.mapped().reason);
 }
 
 void ChannelTable::Impl::drop_untaken(const std::string& id, const DisconnectReason& reason) {
@@ -173,12 +205,14 @@ void ChannelTable::Impl::drop_untaken(const std::string& id, const DisconnectRea
   bus.enqueue(std::move(message));
 }
 
-ChannelTable::ChannelTable(Bus& bus, const Clock& clock, std::string run_id)
-    : impl_(std::make_shared<Impl>(bus, clock, std::move(run_id))) {
+ChannelTable::ChannelTable(Bus& bus, TimerWheel& timers, const Clock& clock, std::string run_id)
+    : impl_(std::make_shared<Impl>(bus, timers, clock, std::move(run_id))) {
   impl_->install();
 }
 
 ChannelTable::~ChannelTable() = default;
+
+void ChannelTable::set_takeover_timeout(Duration timeout) { impl_->takeover_timeout = timeout; }
 
 std::string ChannelTable::next_id(std::string_view driver) {
   auto number = impl_->last_number.find(driver);

@@ -26,7 +26,7 @@ Core::Core(Parts parts)
       log_(log("engine")),
       timers_(parts_.clock),
       bus_(host()),
-      channels_(bus_, parts_.clock, run_id(parts_.run_parameters)) {}
+      channels_(bus_, timers_, parts_.clock, run_id(parts_.run_parameters)) {}
 
 Core::~Core() {
   bus_.close();

@@ -120,7 +120,7 @@ class Bus {
 };
 
 /// What keeps messages in order: the channel `id`; for user.register and user.unregister the AOR (`username`); for call.cdr
-/// the `cdrid`. Empty: no order is promised.
+/// the `cdrid`. Empty: no order is promised. call.drop has none: it must reach a channel one of whose handlers never answers.
 std::string_view order_key(const Message& message);
 
 }  // namespace jackfield

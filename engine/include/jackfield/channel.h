@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jackfield/message.h>
+#include <jackfield/timers.h>
 
 #include <cstdint>
 #include <functional>
@@ -76,9 +77,13 @@ struct ChannelHandle {
 /// chan.locate and chan.masquerade on the bus.
 class ChannelTable {
  public:
-  /// `run_id` starts every billid (`runid-N`); `clock` dates the messages sent from here.
-  ChannelTable(Bus& bus, const Clock& clock, std::string run_id);
+  /// `run_id` starts every billid (`runid-N`); `clock` dates the messages sent from here. All three outlive it.
+  ChannelTable(Bus& bus, TimerWheel& timers, const Clock& clock, std::string run_id);
   ~ChannelTable();
+
+  /// How long handlers of chan.disconnected may take to find another way for a channel; after it the channel is dropped as if none
+  /// had, and a late verdict changes nothing. 0: for ever.
+  void set_takeover_timeout(Duration timeout);
 
   /// `sip/12`: the driver's next number.
   std::string next_id(std::string_view driver);
@@ -95,7 +100,7 @@ class ChannelTable {
   /// Makes both each other's peer, parting them from earlier ones with `reason`, and enqueues chan.connected for both.
   bool connect(std::string_view a, std::string_view b, const DisconnectReason& reason = {});
   /// Parts `id` from its peer. The peer gets chan.disconnected; when nobody takes it (no handler returns true and it was
-  /// given no new peer), call.drop with the same reason and parameters follows for it.
+  /// given no new peer), call.drop with the same reason and parameters follows for it; also when they say nothing in time.
   void disconnect(std::string_view id, const DisconnectReason& reason);
 
  private:

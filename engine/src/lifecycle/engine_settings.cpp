@@ -74,6 +74,10 @@ constexpr Key kTelephonyKeys[] = {
      .doc = "How long a call may last where sip.conf's timeout says nothing; 0 is for ever.", .reloadable = false, .min = 0, .max = 604800000},
     {.name = "maxchans", .type = KeyType::integer, .fallback = "0", .unit = "",
      .doc = "How many channels a driver may have where its own file does not say; 0 is any number.", .reloadable = false, .min = 0, .max = 1000000},
+    {.name = "takeover_timeout", .type = KeyType::milliseconds, .fallback = "30000", .unit = "ms",
+     .doc = "How long handlers of chan.disconnected (a second route, a script) may take to find another way for a call that lost its far "
+            "side; after it the call ends. 0 is for ever, Yate's way.",
+     .min = 0, .max = 86400000},
 };
 
 constexpr Key kConfigurationKeys[] = {
@@ -131,6 +135,7 @@ EngineSettings read_engine_settings(const Settings& settings, Problems& problems
                      .modload = settings.has("general", "modload") ? settings.boolean("general", "modload") : settings.from_yate(),
                      .loglevel = parse_log_level(settings.text("general", "loglevel")).value_or(LogLevel::info),
                      .drain_timeout = settings.duration("general", "drain_timeout"),
+                     .takeover_timeout = settings.duration("telephony", "takeover_timeout"),
                      .debug = {},
                      .run_parameters = {}};
   if (const auto* debug = settings.section("debug")) {

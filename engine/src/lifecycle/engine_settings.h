@@ -20,6 +20,7 @@ struct EngineSettings {
   bool modload = false;
   LogLevel loglevel = LogLevel::info;
   Duration drain_timeout{0};
+  Duration takeover_timeout{0};
   std::vector<std::pair<std::string, LogLevel>> debug;               ///< [debug]: level per module
   std::vector<std::pair<std::string, std::string>> run_parameters;   ///< [run_params], [telephony] and [variables]
 };

@@ -63,7 +63,7 @@ Server::Server(Parts parts)
       modules_(core_),
       problems_(std::move(parts.problems)) {
   core_.set_module_loaded([this](std::string_view name) { return modules_.started(name); });
-  apply_log_levels();
+  apply_settings();
   handlers_ = install_engine_handlers(*this);
   control_ = std::make_unique<ControlServer>(core_, [this](std::string line) { return execute_command(*this, std::move(line)); });
 }
@@ -78,7 +78,8 @@ Modules::Read Server::reader() const {
   return [this](const KeyTable& table) { return configuration_->read(table); };
 }
 
-void Server::apply_log_levels() {
+void Server::apply_settings() {
+  core_.channels().set_takeover_timeout(configuration_->engine().takeover_timeout);
   core_.set_log_level(shifted(configuration_->engine().loglevel, verbosity_));
   for (const auto& [module, level] : configuration_->engine().debug) core_.log(module).set_level(level);
 }
@@ -225,7 +226,7 @@ Modules::Report Server::reload(std::string_view only) {
       if (!modules_.started(module.name))
         report.problems.push_back({Problem::Severity::warning, module.where, fmt::format("`{0}` is not loaded yet: `jackfield module load {0}`", module.name)});
     configuration_ = std::move(fresh);
-    if (only.empty()) apply_log_levels();
+    if (only.empty()) apply_settings();
     Message init = make(kEngineInit);
     init.set_broadcast(true);
     if (!only.empty()) init.set(param::kPlugin, only);

@@ -62,7 +62,8 @@ class Server {
   /// Waits until `done` or for `limit`.
   Task<> await(std::function<bool()> done, Duration limit);
   void tick();
-  void apply_log_levels();
+  /// What a reload may change.
+  void apply_settings();
   void log_problems(const Problems& problems);
   Modules::Read reader() const;
   Message make(std::string_view name);

@@ -106,6 +106,50 @@ TEST_CASE("who is left by its peer is not dropped when a handler takes it, it go
   }
 }
 
+TEST_CASE("who is left to handlers that do not answer in time is dropped, and their late verdict changes nothing") {
+  Calls calls;
+  Pendings pendings(calls.engine.timers());
+  PendingId question = 0;
+  const auto slow = calls.engine.bus().install({.message = "chan.disconnected"}, [&](Message&) -> Verdict {
+    static constexpr auto wait = [](Pendings* pendings, PendingId* question) -> Task<bool> {
+      auto pending = pendings->open<bool>(std::chrono::hours(1));
+      *question = pending.id();
+      co_return (co_await pending.wait()).value_or(false);
+    };
+    return wait(&pendings, &question);
+  });
+  const auto lose_peer = [&] {
+    calls.table.connect("sip/1", "sip/2");
+    calls.table.disconnect("sip/2", {"busy"});
+    calls.happened();
+  };
+  SUBCASE("they never answer") {
+    calls.table.set_takeover_timeout(std::chrono::seconds(10));
+    lose_peer();
+    calls.engine.advance(std::chrono::milliseconds(9800));
+    CHECK(calls.happened() == "");
+    calls.engine.advance(std::chrono::seconds(2));
+    CHECK(calls.happened() == "call.drop(sip/1 busy) ");
+    pendings.complete<bool>(question, false);
+    CHECK(calls.happened() == "chan.disconnected(sip/1 busy) ");  // its dispatch ends, and nothing follows
+  }
+  SUBCASE("they answer in time") {
+    lose_peer();
+    pendings.complete<bool>(question, true);
+    CHECK(calls.happened() == "chan.disconnected(sip/1 busy) ");
+    calls.engine.advance(std::chrono::hours(1));
+    CHECK(calls.happened() == "");
+  }
+  SUBCASE("with no limit they may take as long as they like") {
+    calls.table.set_takeover_timeout({});
+    lose_peer();
+    calls.engine.advance(std::chrono::minutes(50));
+    CHECK(calls.happened() == "");
+    pendings.complete<bool>(question, false);
+    CHECK(calls.happened() == "chan.disconnected(sip/1 busy) call.drop(sip/1 busy) ");
+  }
+}
+
 TEST_CASE("connecting parts both from earlier peers, who are told") {
   Calls calls;
   calls.table.connect("sip/1", "sip/2");

@@ -89,6 +89,53 @@ TEST_CASE_FIXTURE(TwoPhones, "A call whose route never says anything ends after 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(TwoPhones, "A call.execute that waits for ever ends after maxcall, and so does a second way that never comes") {
+  Pendings pendings(engine.timers());
+  static constexpr auto wait = [](Pendings* pendings) -> Task<bool> {
+    auto pending = pendings->open<bool>(3600s);
+    co_await pending.wait();
+    co_return false;
+  };
+  const auto waits = [&](BusMessage&) -> Verdict { return wait(&pendings); };
+  SUBCASE("call.execute") { handle(messages::kCallExecute, waits); }
+  SUBCASE("chan.disconnected of a call that could not be executed") {
+    handle(messages::kChanDisconnected, waits);
+    route = [](BusMessage& message) {
+      message.set_retvalue("tone/dial");
+      return true;
+    };
+  }
+  ann.invite(sdp("offer"));
+  engine.advance(179s);
+  CHECK(calls->legs() == 1);
+  engine.advance(2s);
+  ann.expect("SIP/2.0 480");
+  pendings.stop();
+  bob.expect_nothing();
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(TwoPhones, "A caller whose phone was refused does not wait for ever for a handler of chan.disconnected") {
+  Pendings pendings(engine.timers());
+  engine.channels().set_takeover_timeout(5s);
+  handle(messages::kChanDisconnected, [&](BusMessage&) -> Verdict {
+    static constexpr auto wait = [](Pendings* pendings) -> Task<bool> {
+      auto pending = pendings->open<bool>(3600s);
+      co_await pending.wait();
+      co_return true;
+    };
+    return wait(&pendings);
+  });
+  ann.invite(sdp("offer"));
+  bob.answer(bob.take_invite(), 486);
+  bob.expect("ACK");
+  ann.expect_nothing();
+  engine.advance(7s);
+  ann.expect("SIP/2.0 486");
+  pendings.stop();
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(TwoPhones, "A route that nobody knows is 404") {
   route = [](BusMessage&) { return false; };
   ann.invite(sdp("offer"));
