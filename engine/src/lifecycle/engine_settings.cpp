@@ -114,11 +114,16 @@ constexpr Section kSections[] = {
      .any_key = true,
      .sample = "site=berlin\n"},
     {.name = "telephony", .doc = "Defaults of everything that makes calls.", .keys = kTelephonyKeys, .ignored = kYateTelephonyNames},
+    {.name = "preload",
+     .doc = "Shared libraries to load before the modules, with their symbols for all: PATH=yes.",
+     .keys = {},
+     .any_key = true},
+    {.name = "postload", .doc = "The same, once the modules are there.", .keys = {}, .any_key = true},
     {.name = "variables", .doc = "Values that modules share, as ${variables.NAME}.", .keys = {}, .any_key = true},
     {.name = "configuration", .doc = "How files are read.", .keys = kConfigurationKeys},
 };
 
-constexpr std::string_view kYateSections[] = {"localsym", "nounload", "preload", "postload", "call"};
+constexpr std::string_view kYateSections[] = {"localsym", "nounload", "call"};
 
 }  // namespace
 

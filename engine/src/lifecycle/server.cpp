@@ -1,6 +1,7 @@
 #include "lifecycle/server.h"
 
 #include "control/commands.h"
+#include "lifecycle/libraries.h"
 #include "log/levels.h"
 #include "log/program_log.h"
 
@@ -105,8 +106,14 @@ bool Server::run() {
 }
 
 Task<> Server::live() {
+  const auto load = [this](std::string_view section) {
+    auto problems = load_libraries(configuration_->main(), section);
+    problems_.insert(problems_.end(), problems.begin(), problems.end());
+  };
+  load("preload");
   auto modules = configuration_->descriptors(problems_);
   auto report = settings::has_errors(problems_) ? Modules::Report{} : modules_.start(modules, reader());
+  load("postload");
   problems_.insert(problems_.end(), report.problems.begin(), report.problems.end());
   log_problems(problems_);
   if (!report.done) {

@@ -3,6 +3,7 @@
 
 #include "lifecycle/server.h"
 #include "log/program_log.h"
+#include "main/descriptor_limit.h"
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
@@ -118,6 +119,8 @@ int run_server(const Options& options) {
                        notify_systemd(state);
                      },
                  .problems = std::move(problems)});
+  if (const auto reason = raise_descriptor_limit(); !reason.empty())
+    server.core().log("engine").warning("event=few_descriptors reason={}", log_value(reason));
   const PidFile pid_file(options.pid_file);
   if (server.run()) return kDone;
   // With a log file, or behind a pipe, the person at the terminal has seen none of it yet.
