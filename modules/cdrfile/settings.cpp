@@ -6,9 +6,9 @@ namespace {
 constexpr std::string_view kGeneral = "general";
 
 constexpr Key kGeneralKeys[] = {
-    {.name = "file", .type = KeyType::text, .fallback = "", .unit = "",
-     .doc = "Where records are appended, one line each; below the state directory when it is relative. Empty: nothing is written. "
-            "Reload after it was moved away (logrotate)."},
+    {.name = "file", .type = KeyType::text, .fallback = "calls.tsv", .unit = "",
+     .doc = "Where records are appended, one line each; below the state directory when it is relative. Empty: nothing is written, as in "
+            "Yate without the key. Reload after it was moved away (logrotate)."},
     {.name = "mode", .type = KeyType::integer, .fallback = "0640", .unit = "", .doc = "Permissions of a newly made file.", .min = 0, .max = 0777},
     {.name = "tabs", .type = KeyType::boolean, .fallback = "yes", .unit = "",
      .doc = "Whether the fields of the default format are separated by tabs; with no, by commas (CSV)."},
@@ -31,6 +31,8 @@ FileSettings read_settings(const Settings& settings, Problems& problems) {
   FileSettings read{.path = settings.text(kGeneral, "file"),
                     .mode = static_cast<unsigned>(settings.integer(kGeneral, "mode")),
                     .combined = settings.boolean(kGeneral, "combined")};
+  // There the module may be loaded although nobody wanted records.
+  if (settings.from_yate() && !settings.has(kGeneral, "file")) read.path.clear();
   if (settings.from_yate() && !settings.has(kGeneral, "raw"))
     problems.push_back({Problem::Severity::warning, settings.where(kGeneral, "raw"),
                         "unlike in Yate, no value breaks out of its field or line: CSV is quoted, tabs and line ends become blanks; raw=yes in [general] is Yate's way"});

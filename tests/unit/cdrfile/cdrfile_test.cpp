@@ -150,12 +150,22 @@ TEST_CASE("a file that cannot be opened refuses the reload and the old one is wr
   CHECK(files.text() == "1\n");
 }
 
-TEST_CASE("without file= nothing is written, and check says so") {
-  CHECK(problems_of("").size() == 1);
-  CHECK(problems_of("[general]\nfile=x\n").empty());
-  ModuleHost host("");
-  auto cdr = record({{"chan", "1"}});
-  CHECK_FALSE(host.ask(cdr));
+TEST_CASE("without file= records are below the state directory; with an empty one nothing is written, and check says so") {
+  CHECK(problems_of("").empty());
+  CHECK(problems_of("[general]\nfile=\n").size() == 1);
+  const auto engine = std::make_shared<TestEngine>();
+  for (const auto* text : {"[general]\nfile=\n", ""}) {
+    ModuleHost host(engine, text);
+    auto cdr = record({{"chan", "1"}});
+    CHECK_FALSE(host.ask(cdr));
+  }
+  CHECK(std::ranges::count(read_text(engine->state_dir() / "calls.tsv"), '\n') == 1);
+}
+
+TEST_CASE("Yate's file without file= writes nothing, as it did there") {
+  const auto problems = jackfield_module.create()->check(settings_from("[general]\nraw=yes\n", true)).problems;
+  REQUIRE(problems.size() == 1);
+  CHECK(problems.front().text.find("no call records are written") != std::string::npos);
 }
 
 TEST_CASE("Yate's file without raw= is told what is different, and how to have it back") {
