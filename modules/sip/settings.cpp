@@ -75,7 +75,7 @@ constexpr Key kListenerKeys[] = {
     {"digest", KeyType::list, "", "", "As in [general], for this listener; without it the general one's holds."},
 };
 constexpr std::string_view kIgnoredListener[] = {"backlog", "buffer", "default", "interface", "keepalive", "maxpkt", "nat_address", "role", "rtp_localip",
-                                                 "send_buffer", "thread", "tos", "udp_force_bind", "party_mutexcount"};
+                                                 "send_buffer", "sslcontext", "thread", "tos", "udp_force_bind", "party_mutexcount"};
 
 // Calls. Read by read_call() below.
 constexpr Key kCallKeys[] = {
@@ -225,6 +225,9 @@ class Reader {
     for (const auto& section : settings_.sections()) {
       if (!section.name.starts_with("listener ")) continue;
       if (!settings_.boolean(section.name, "enable")) continue;
+      if (settings_.has(section.name, "sslcontext"))
+        problem(section.name, "sslcontext", "sslcontext: this version has no TLS; the certificate is not used, and nothing of this listener is encrypted",
+                Problem::Severity::warning);
       auto access = out.access;
       for (auto& network : networks(section.name, "trusted")) access.trusted.push_back(network);
       for (auto& network : networks(section.name, "deny")) access.deny.push_back(network);

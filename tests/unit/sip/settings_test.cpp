@@ -81,6 +81,14 @@ TEST_CASE("Whoever brings Yate's file is told what differs and how to have Yate'
   CHECK(std::none_of(read.problems.begin(), read.problems.end(), [](const Problem& problem) { return problem.severity == Problem::Severity::error; }));
 }
 
+TEST_CASE("A listener's TLS context is known and said to be of no use yet, in Yate's file and in ours") {
+  for (const bool from_yate : {true, false}) {
+    const Read read({{.name = "listener tls", .where = {}, .entries = {{"type", "tcp", {}}, {"sslcontext", "server_context", {}}}}}, from_yate);
+    CHECK(read.names("this version has no TLS", Problem::Severity::warning));
+    CHECK_FALSE(read.names("has no key", Problem::Severity::warning));
+  }
+}
+
 TEST_CASE("Domains are compared without case") {
   const Read read({{.name = "general", .where = {}, .entries = {{"domains", "SIP.example, other.example", {}}}}});
   CHECK(read.settings->is_our_domain("sip.EXAMPLE"));

@@ -116,6 +116,37 @@ TEST_CASE_FIXTURE(TwoPhones, "A body nobody reads is 415 before there is a leg, 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(TwoPhones, "A description of 64 KB passes whole, one beyond what is parsed unchanged") {
+  FarEnd carol(*this, "198.51.100.3:5060", 7), dave(*this, "198.51.100.4:5060", 8);
+  dave.name = "102";
+  bindings.all.emplace("sip:102@dave", BindingTarget{.flow = dave.flow, .request_uri = "sip:102@198.51.100.4:5060", .route = {}});
+  route = [](BusMessage& message) {
+    message.set_retvalue("sip/sip:102@dave");
+    return true;
+  };
+  const auto of_size = [](std::size_t size) {
+    auto description = sdp("long");
+    while (description.size() + 40 < size) description += "a=candidate:1 1 UDP 1 192.0.2.1 4000\r\n";
+    description += "a=";
+    description.append(size - description.size() - 2, 'x');
+    return description + "\r\n";
+  };
+  for (const std::size_t size : {std::size_t{64 * 1024}, std::size_t{100 * 1024}}) {
+    CAPTURE(size);
+    carol.call_id = fmt::format("size-{}", size);
+    const auto offer = of_size(size);
+    REQUIRE(offer.size() == size);
+    carol.invite(offer);
+    const auto invite = dave.take_invite();
+    CHECK(split_origin(body(invite)).second == split_origin(offer).second);
+    dave.answer(invite, 486);
+    dave.expect("ACK");
+    carol.expect("SIP/2.0 486");
+    carol.remote_tag.clear();
+  }
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(TwoPhones, "A call without any description, from either end, is acknowledged at once") {
   ann.invite({});
   const auto invite = bob.take_invite();

@@ -1,4 +1,6 @@
 // Flows of the transport over real sockets: datagrams, streams, connections that begin, idle, fill up and end.
+#include <algorithm>
+
 #include "transport_fixture.h"
 
 namespace jackfield::sip::stack {
@@ -281,6 +283,48 @@ TEST_CASE("more connections than allowed are turned away while all are held") {
   f.until_told("closed");
   Peer fourth(SOCK_STREAM, f.tcp);
   f.until([&] { return f.told.events.size() == 4; });
+}
+
+TEST_CASE("without a descriptor left no connection is accepted, and one second after there is one it is") {
+  Fixture f;
+  Peer late(SOCK_STREAM, f.tcp, false);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(late.fd() + 1);  // the next number is out of range
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  late.connect(f.tcp);
+  const bool said = f.engine.run_until([&] { return f.engine.logged("event=accept_failed"); });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);  // before anything can fail
+  CHECK(said);
+  CHECK(f.told.events.empty());
+  f.engine.run_until_idle();
+  CHECK(std::ranges::count_if(f.engine.lines(), [](const auto& line) { return line.text.find("event=accept_failed") != std::string::npos; }) == 1);
+  late.send(kRequest);
+  f.engine.advance(1100ms);
+  f.until_told("message");
+}
+
+TEST_CASE("what an operator counts: messages sent and not sent, connections open and turned away") {
+  Fixture f({.max_connections = 1});
+  const auto count = [&](const std::string& line) { return f.engine.metrics().prometheus_text().find("\n" + line + "\n") != std::string::npos; };
+  Peer datagrams(SOCK_DGRAM, f.udp), held(SOCK_STREAM, f.tcp);
+  f.until_told("opened");
+  const auto flow = f.told.flows.back();
+  f.transport->hold(flow);
+  CHECK(f.transport->send(flow, "one"));
+  CHECK(f.transport->send(*f.transport->flow_to(TransportKind::udp, datagrams.local()), "two"));
+  CHECK(count("jackfield_sip_messages_sent_total{transport=\"tcp\"} 1"));
+  CHECK(count("jackfield_sip_messages_sent_total{transport=\"udp\"} 1"));
+  CHECK(count("jackfield_sip_connections_count 1"));
+  Peer second(SOCK_STREAM, f.tcp);
+  f.until([&] { return second.ended(); });
+  CHECK(count("jackfield_sip_connections_refused_total 1"));
+  held.close();
+  f.until_told("closed");
+  CHECK_FALSE(f.transport->send(flow, "three"));
+  CHECK(count("jackfield_sip_messages_unsent_total 1"));
+  CHECK(count("jackfield_sip_connections_count 0"));
 }
 
 TEST_CASE("requests of a far end that reads no answers are not read either, until it does") {
