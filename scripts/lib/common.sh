@@ -26,5 +26,16 @@ build_preset() {
   fi
   local targets=()
   [ $# -gt 0 ] && targets=(--target "$@")
-  cmake --build "build/$preset" "${targets[@]}" -- ${JOBS:+-j "$JOBS"}
+  cmake --build "build/$preset" "${targets[@]}" -- ${JOBS:+-j "$JOBS"} | show_build
+}
+
+# show_build: what the build tool says, but nothing of having nothing to do; on a terminal its steps take one line.
+show_build() {
+  local columns=0
+  [ -t 1 ] && columns=$(tput cols 2>/dev/null || echo 80)
+  awk -v columns="$columns" '
+    /^\[[0-9]+\/[0-9]+\] Re-checking globbed directories/ || /^ninja: no work to do/ { next }
+    columns && /^\[[0-9]+\/[0-9]+\] / { printf "\r\033[K%s", substr($0, 1, columns - 1); fflush(); step = 1; next }
+    { if (step) print ""; step = 0; print; fflush() }
+    END { if (step) print "" }'
 }

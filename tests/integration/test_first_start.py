@@ -1,5 +1,5 @@
 """What a newcomer does first (D23): scripts/run in a clean checkout, two phones set up with nothing but what it printed, one call.
-The program itself is the one the other tests use; `scripts/test --long` has it built from that checkout."""
+The program itself is the one the other tests use; in the first suite of `scripts/test --long` scripts/run builds it from that checkout."""
 import os
 import re
 import shutil
@@ -11,6 +11,9 @@ from jackfield_test import Case, Lan, enter_private_network, main, wait_for
 from jackfield_test.processes import Process
 
 enter_private_network()
+
+# Once, not under each sanitizer too.
+BUILDS = os.environ.get("JACKFIELD_TEST_LENGTH") == "long" and os.path.basename(os.environ["JACKFIELD_BUILD"]) == "release"
 
 
 class FirstStart(Case):
@@ -31,10 +34,10 @@ class FirstStart(Case):
                 os.makedirs(os.path.dirname(os.path.join(target, name)), exist_ok=True)
                 shutil.copy2(os.path.join(source, name), os.path.join(target, name))
 
-    def start(self):
-        """scripts/run, until it has printed its welcome; returns that."""
+    def start(self, build=False):
+        """scripts/run, until it has printed its welcome; returns that. `build`: nothing is handed in that was built before."""
         self.runs += 1
-        command = self.home.command(os.path.join(self.checkout, "scripts", "run"))
+        command = self.home.command(*(["env", "-u", "JACKFIELD_BUILD"] if build else []), os.path.join(self.checkout, "scripts", "run"))
         run = Process(command, self.folder, f"run-{self.runs}")
         self.addCleanup(run.kill)
 
@@ -42,14 +45,15 @@ class FirstStart(Case):
             if run.status is not None:
                 raise AssertionError(f"scripts/run ended with {run.status}:\n{run.output}")
             return "Ctrl-C stops the server" in run.output and run.output[run.output.index("What a phone asks for"):]
-        return run, wait_for("scripts/run's welcome", printed, 900 if os.environ.get("JACKFIELD_BUILD") is None else 15)
+        return run, wait_for("scripts/run's welcome", printed, 1500 if build else 15)
 
     def stop(self, run):
         run.signal(signal.SIGINT)
         self.assertEqual(run.wait(5), 0, run.output)
 
     def test_two_phones_set_up_from_what_is_printed_call_each_other(self):
-        run, welcome = self.start()
+        run, welcome = self.start(build=BUILDS)
+        self.assertEqual(os.path.exists(os.path.join(self.checkout, "build", "release", "bin", "jackfield")), BUILDS)
         server = re.search(r"server +(\S+)", welcome)[1]
         port = re.search(r"port +(\d+), UDP and TCP", welcome)[1]
         users = dict(re.findall(r"user +(\S+), password (\S+)", welcome))

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,8 +19,9 @@ std::uint64_t chosen_seed() {
   return std::random_device()();
 }
 
+/// Named after this process: whoever finds it later can tell whether it is still in use (tests/support/jackfield_test/case.py does).
 std::filesystem::path make_state_dir() {
-  std::string name = (std::filesystem::temp_directory_path() / "jackfield-test-XXXXXX").string();
+  std::string name = (std::filesystem::temp_directory_path() / fmt::format("jackfield-test-{}-XXXXXX", ::getpid())).string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a state directory " + name);
   return name;
 }

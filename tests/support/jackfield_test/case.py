@@ -13,11 +13,25 @@ from .program import Server
 from .sipp import Sipp
 
 main = unittest.main
+_PREFIX = "jackfield-test-"
+
+
+def _sweep():
+    """Removes what tests left behind that were killed: their folders (also those of the unit tests) name the process they were of."""
+    root = tempfile.gettempdir()
+    for name in os.listdir(root):
+        owner = name.removeprefix(_PREFIX).split("-")[0]
+        if name.startswith(_PREFIX) and owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            shutil.rmtree(os.path.join(root, name), ignore_errors=True)
+
+
+_sweep()
 
 
 class Case(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="jackfield-test-")
+        self.folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)  # also when setting up fails
         number = zlib.crc32(self.id().encode()) & 0xFFFF
         self._network = f"127.{1 + number % 254}.{number // 256}"
         self._servers, self._phones, self._peers, self._namespaces = [], [], [], []
@@ -98,7 +112,6 @@ class Case(unittest.TestCase):
             namespace.close()
         if failed:
             self._show_evidence()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _failed(self):
         result = self._outcome.result
