@@ -38,6 +38,9 @@ class Crash(Case):
         for thread in threads:
             thread.start()
         time.sleep(1.0)
+        deadline = time.monotonic() + 10
+        while len(acknowledged) <= USERS // 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
         stop.set()
         self.jackfield.kill()
         for thread in threads:
