@@ -1,16 +1,14 @@
 #include "bus_impl.h"
 
-#include <fmt/format.h>
+#include <jackfield/messages/parameters.h>
 
-#include <climits>
+#include <fmt/format.h>
 
 namespace jackfield {
 
 using detail::Place;
 
 namespace {
-
-constexpr std::string_view kTracking = "handlers";
 
 std::string_view what_was_thrown() {
   try {
@@ -29,20 +27,11 @@ bool passes(const detail::Entry<Call>& entry, const Message& message) {
   return parameter != nullptr && parameter->value == entry.options.filter_value;
 }
 
-void track(Message& message, std::string_view tracking) {
-  const std::string_view before = message.get(kTracking);
-  fmt::basic_memory_buffer<char, 512> list;
-  list.append(before);
-  if (!before.empty()) list.push_back(',');
-  list.append(tracking);
-  message.set(kTracking, {list.data(), list.size()});
-}
-
 }  // namespace
 
 Task<bool> settle(Verdict verdict) {
   if (verdict.immediate()) co_return verdict.handled();
-  co_return co_await std::move(*verdict.task_);
+  co_return co_await std::move(verdict.task_);
 }
 
 class Bus::Impl::Busy {
@@ -99,27 +88,28 @@ Verdict Bus::Impl::dispatch(Message& message) {
     explicit Count(std::size_t& counter) : n(counter) { ++n; }
     ~Count() { --n; }
   } const count(in_flight);
-  Progress progress{{INT_MIN, 0}, next_id};
+  Progress progress{detail::kBeforeAll, next_id};
   Waiting waiting = ask(message, progress);
-  if (waiting.task) {
+  if (waiting.entry != nullptr) {
     auto self = shared_from_this();
-    return ask_on(self, &message, progress, std::move(*waiting.task), Pin(self, waiting.entry), Flight(self));
+    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), Flight(self));
   }
-  tell(message, progress.handled);
+  if (!watcher_of_id.empty()) tell(message, progress.handled);
   return progress.handled;
 }
 
 Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
-  static const HandlerList kNobody;
-  for (;;) {
+  bool renamed;
+  do {
+    renamed = false;
     const std::string_view name = message.name();
-    const auto found = handlers.find(name);
-    HandlerList::Walk walk(found == handlers.end() ? kNobody : found->second, progress.last);
-    bool renamed = false;
+    const Interested* const interested = by_name.find(name);
+    if (interested == nullptr) return {};
+    HandlerList::Walk walk(interested->handlers, progress.last);
     while (HandlerEntry* const entry = renamed ? nullptr : walk.next()) {
       progress.last = entry->place;
       if (entry->place.id >= progress.limit || (entry->filtered && !passes(*entry, message))) continue;
-      if (entry->tracked) track(message, entry->tracking);
+      if (entry->tracked) message.extend(messages::param::kHandlers, entry->tracking);
       running.store(entry->label, std::memory_order_relaxed);
       try {
         Verdict verdict = entry->call(message);
@@ -134,12 +124,12 @@ Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
       // A new name lies elsewhere in the arena. It has its own list; the place in the order stays.
       renamed = message.name().data() != name.data();
     }
-    if (!renamed) return {};
-  }
+  } while (renamed);
+  return {};
 }
 
 Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, Flight) {
-  std::optional<Task<bool>> waits(std::move(task));
+  std::optional<Task<bool>> waits(std::move(task));  // assigning to a task leaks the one it held
   for (;;) {
     bool handled = false;
     try {
@@ -152,23 +142,22 @@ Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progr
     progress.handled = progress.handled || handled;
     if (!handled || message->broadcast()) {
       Waiting waiting = impl->ask(*message, progress);
-      if (waiting.task) {
+      if (waiting.entry != nullptr) {
         pin.move_to(waiting.entry);
-        waits.emplace(std::move(*waiting.task));
+        waits.emplace(std::move(waiting.task));
         continue;
       }
     }
-    impl->tell(*message, progress.handled);
+    if (!impl->watcher_of_id.empty()) impl->tell(*message, progress.handled);
     co_return progress.handled;
   }
 }
 
 void Bus::Impl::tell(const Message& message, bool handled) {
-  if (watcher_of_id.empty()) return;
   static const WatcherList kNobody;
-  const auto found = watchers.find(message.name());
-  WatcherList::Walk named(found == watchers.end() ? kNobody : found->second, {INT_MIN, 0});
-  WatcherList::Walk all(watchers_of_all, {INT_MIN, 0});
+  const Interested* const interested = by_name.find(message.name());
+  WatcherList::Walk named(interested == nullptr ? kNobody : interested->watchers, detail::kBeforeAll);
+  WatcherList::Walk all(watchers_of_all, detail::kBeforeAll);
   const std::uint64_t limit = next_id;
   // Two lists, one order.
   WatcherEntry* first = named.next();
@@ -205,7 +194,8 @@ std::uint64_t Bus::Impl::install(HandlerOptions options, Handler handler) {
   entry->options = std::move(options);
   handler_of_id.emplace(entry->place.id, entry.get());
   const std::uint64_t id = entry->place.id;
-  handlers[entry->options.message].insert(std::move(entry));
+  HandlerList& handlers = by_name[entry->options.message].handlers;
+  handlers.insert(std::move(entry));
   return id;
 }
 
@@ -217,7 +207,8 @@ std::uint64_t Bus::Impl::watch(std::string message, Watcher watcher) {
   entry->label = label_of(entry->options);
   watcher_of_id.emplace(entry->place.id, entry.get());
   const std::uint64_t id = entry->place.id;
-  (entry->options.message.empty() ? watchers_of_all : watchers[entry->options.message]).insert(std::move(entry));
+  WatcherList& watchers = entry->options.message.empty() ? watchers_of_all : by_name[entry->options.message].watchers;
+  watchers.insert(std::move(entry));
   return id;
 }
 
@@ -225,11 +216,11 @@ void Bus::Impl::withdraw(std::uint64_t id) {
   if (const auto node = handler_of_id.extract(id)) {
     HandlerEntry& entry = *node.mapped();
     entry.withdrawn = true;
-    withdrawn_handlers.push_back(handlers.find(entry.options.message)->second.take(entry.place));
+    withdrawn_handlers.push_back(by_name.find(entry.options.message)->handlers.take(entry.place));
   } else if (const auto watcher = watcher_of_id.extract(id)) {
     WatcherEntry& entry = *watcher.mapped();
     entry.withdrawn = true;
-    WatcherList& list = entry.options.message.empty() ? watchers_of_all : watchers.find(entry.options.message)->second;
+    WatcherList& list = entry.options.message.empty() ? watchers_of_all : by_name.find(entry.options.message)->watchers;
     withdrawn_watchers.push_back(list.take(entry.place));
   }
   to_sweep = true;
@@ -244,10 +235,12 @@ void Bus::Impl::sweep() {
                                                                std::make_move_iterator(withdrawn_handlers.end()));
   withdrawn_handlers.erase(dead, withdrawn_handlers.end());
   const auto watchers_to_drop = std::exchange(withdrawn_watchers, {});
-  for (const auto& entry : handlers_to_drop)
-    if (const auto list = handlers.find(entry->options.message); list != handlers.end() && list->second.empty()) handlers.erase(list);
-  for (const auto& entry : watchers_to_drop)
-    if (const auto list = watchers.find(entry->options.message); list != watchers.end() && list->second.empty()) watchers.erase(list);
+  for (const auto& entry : handlers_to_drop) forget_if_nobody(entry->options.message);
+  for (const auto& entry : watchers_to_drop) forget_if_nobody(entry->options.message);
+}
+
+void Bus::Impl::forget_if_nobody(std::string_view message) {
+  if (const Interested* const interested = by_name.find(message); interested != nullptr && interested->nobody()) by_name.erase(message);
 }
 
 Bus::Bus(Host host) : impl_(std::make_shared<Impl>(std::move(host))) {}
@@ -280,15 +273,16 @@ Bus::Subscription Bus::watch(std::string message, Watcher watcher) { return {imp
 Verdict Bus::dispatch(Message& message) { return impl_->dispatch(message); }
 
 bool Bus::has_handlers(std::string_view message) const {
-  const auto found = impl_->handlers.find(message);
-  return found != impl_->handlers.end() && !found->second.empty();
+  const Impl::Interested* const interested = impl_->by_name.find(message);
+  return interested != nullptr && !interested->handlers.empty();
 }
 
 std::vector<HandlerInfo> Bus::handlers(std::string_view message) const {
   std::vector<const Impl::HandlerEntry*> entries;
-  for (const auto& [name, list] : impl_->handlers)
-    if (message.empty() || name == message)
-      for (const auto& entry : list.entries()) entries.push_back(entry.get());
+  impl_->by_name.each([&](std::string_view name, const Impl::Interested& interested) {
+    if (!message.empty() && name != message) return;
+    for (const auto& entry : interested.handlers.entries()) entries.push_back(entry.get());
+  });
   std::sort(entries.begin(), entries.end(), [](const auto* a, const auto* b) { return a->place < b->place; });
   std::vector<HandlerInfo> infos;
   for (const auto* entry : entries) {

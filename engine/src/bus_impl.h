@@ -4,7 +4,9 @@
 #include "bus_index.h"
 
 #include <deque>
+#include <optional>
 #include <set>
+#include <unordered_map>
 
 namespace jackfield {
 
@@ -34,10 +36,16 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   class Flight;
   /// Entries are not destroyed inside it.
   class Busy;
-  /// The verdict of a handler that waits; no task: the dispatch is over.
+  /// The verdict of a handler that waits; no entry: the dispatch is over.
   struct Waiting {
     HandlerEntry* entry = nullptr;
-    std::optional<Task<bool>> task;
+    Task<bool> task;
+  };
+  /// Who cares for messages of one name.
+  struct Interested {
+    HandlerList handlers;
+    WatcherList watchers;
+    bool nobody() const { return handlers.empty() && watchers.empty(); }
   };
 
   std::uint64_t install(HandlerOptions options, Handler handler);
@@ -49,6 +57,7 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   Waiting ask(Message& message, Progress& progress);
   void tell(const Message& message, bool handled);
   void sweep();
+  void forget_if_nobody(std::string_view message);
   static Task<bool> ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, Flight flight);
 
   // bus_queue.cpp
@@ -83,8 +92,7 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   std::atomic<const char*>& running;
 
   std::uint64_t next_id = 1;
-  detail::ByName<HandlerList> handlers;
-  detail::ByName<WatcherList> watchers;
+  detail::ByName<Interested> by_name;
   WatcherList watchers_of_all;
   std::unordered_map<std::uint64_t, HandlerEntry*> handler_of_id;
   std::unordered_map<std::uint64_t, WatcherEntry*> watcher_of_id;

@@ -7,9 +7,13 @@
 #include <jackfield/bus.h>
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <cstring>
+#include <memory>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace jackfield::detail {
@@ -20,6 +24,7 @@ struct Place {
   std::uint64_t id = 0;
   friend auto operator<=>(const Place&, const Place&) = default;
 };
+constexpr Place kBeforeAll{INT_MIN, 0};  // ids begin at 1
 
 template <class Call>
 struct Entry {
@@ -81,6 +86,7 @@ class EntryList {
 
  private:
   std::size_t after(Place place) const {
+    if (place.id == kBeforeAll.id) return 0;
     const auto later = [](Place a, const auto& entry) { return a < entry->place; };
     return static_cast<std::size_t>(std::upper_bound(entries_.begin(), entries_.end(), place, later) - entries_.begin());
   }
@@ -90,7 +96,6 @@ class EntryList {
 
 /// A few loads and a multiplication: names are short, ours, and differ in their first or last eight letters or in length.
 struct NameHash {
-  using is_transparent = void;
   std::size_t operator()(std::string_view name) const {
     std::uint64_t head = 0, tail = 0;
     if (name.size() >= 8) {
@@ -104,7 +109,45 @@ struct NameHash {
   }
 };
 
+/// By message name. Values stay where they are until they are erased. The standard's map divides by a prime for each look-up,
+/// and nothing is looked up more often than this; of names there are a few hundred at most, so the buckets need not grow.
 template <class Value>
-using ByName = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
+class ByName {
+ public:
+  Value* find(std::string_view name) const {
+    const std::size_t hash = NameHash{}(name);
+    for (Node* node = buckets_[hash % kBuckets].get(); node != nullptr; node = node->next.get())
+      if (node->hash == hash && node->name == name) return &node->value;
+    return nullptr;
+  }
+  Value& operator[](std::string_view name) {
+    if (Value* const found = find(name)) return *found;
+    const std::size_t hash = NameHash{}(name);
+    auto& bucket = buckets_[hash % kBuckets];
+    bucket = std::make_unique<Node>(hash, std::string(name), std::move(bucket));
+    return bucket->value;
+  }
+  void erase(std::string_view name) {
+    auto* link = &buckets_[NameHash{}(name) % kBuckets];
+    while (*link && (*link)->name != name) link = &(*link)->next;
+    if (*link) *link = std::move((*link)->next);
+  }
+  template <class Visit>
+  void each(const Visit& visit) const {
+    for (const auto& bucket : buckets_)
+      for (const Node* node = bucket.get(); node != nullptr; node = node->next.get()) visit(node->name, node->value);
+  }
+
+ private:
+  static constexpr std::size_t kBuckets = 256;
+  struct Node {
+    Node(std::size_t hash_, std::string name_, std::unique_ptr<Node> next_) : hash(hash_), name(std::move(name_)), next(std::move(next_)) {}
+    std::size_t hash;
+    std::string name;
+    Value value;
+    std::unique_ptr<Node> next;
+  };
+  std::array<std::unique_ptr<Node>, kBuckets> buckets_;
+};
 
 }  // namespace jackfield::detail

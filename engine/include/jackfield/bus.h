@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,17 +20,17 @@ class [[nodiscard]] Verdict {
  public:
   Verdict(bool handled) : handled_(handled) {}                         // NOLINT: handlers return plain booleans
   Verdict(Task<bool> task) : task_(std::move(task)) {}                 // NOLINT
-  bool immediate() const { return !task_.has_value(); }
+  bool immediate() const { return !task_.valid(); }
   /// Only when immediate().
   bool handled() const { return handled_; }
   /// Only when not immediate(), once.
-  Task<bool> task() && { return std::move(*task_); }
+  Task<bool> task() && { return std::move(task_); }
   /// Waits for the verdict; cheap when immediate. `bool handled = co_await settle(bus.dispatch(message));`
   friend Task<bool> settle(Verdict verdict);
 
  private:
   bool handled_ = false;
-  std::optional<Task<bool>> task_;
+  Task<bool> task_;
 };
 Task<bool> settle(Verdict verdict);
 

@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <jackfield/message.h>
+#include <jackfield/messages/parameters.h>
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 using namespace jackfield;
 
@@ -28,6 +30,48 @@ TEST_CASE("what is known to be new is added at the end") {
   CHECK(message.parameters()[0].value == "1");
   CHECK(message.get("n39") == "-39");
   CHECK(message.parameters().back().name == "text");
+}
+
+TEST_CASE("names that share a tag, and names that were erased, are not mistaken for each other") {
+  // Equal tags: length, first, middle and last letter are the same.
+  static_assert(detail::parameter_tag("a1b2c") == detail::parameter_tag("a9b8c"));
+  Message message("t");
+  message.set("a1b2c", "first").set("x", "y").set("a9b8c", "second");
+  CHECK(message.get("a1b2c") == "first");
+  CHECK(message.get("a9b8c") == "second");
+  CHECK_FALSE(message.has("a5b5c"));
+  CHECK(message.erase("a1b2c"));
+  CHECK_FALSE(message.has("a1b2c"));
+  CHECK(message.get("a9b8c") == "second");
+  CHECK(message.erase("a9b8c"));
+  CHECK_FALSE(message.has("a9b8c"));
+  message.clear_parameters();
+  CHECK_FALSE(message.has("x"));
+}
+
+TEST_CASE("every parameter is found, however many there are, and by text as well as by declaration") {
+  Message message("t");
+  std::vector<std::string> names;
+  for (int i = 0; i < 150; ++i) names.push_back(std::string(static_cast<std::size_t>(i % 40), 'p') + std::to_string(i * 7919));
+  for (const auto& name : names) message.set(name, name + "!");
+  for (std::size_t i = 0; i < names.size(); i += 3) CHECK(message.erase(names[i]));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    CAPTURE(names[i]);
+    CHECK(message.has(names[i]) == (i % 3 != 0));
+    if (i % 3 != 0) CHECK(message.get(names[i]) == names[i] + "!");
+  }
+  message.set(messages::param::kUsername, "declared");
+  CHECK(message.get("username") == "declared");
+  message.set(std::string("username"), "by text");
+  CHECK(message.get(messages::param::kUsername) == "by text");
+}
+
+TEST_CASE("a list grows behind a comma") {
+  Message message("t");
+  CHECK(message.extend("handlers", "a:1").get("handlers") == "a:1");
+  CHECK(message.extend("handlers", "b:2").extend("handlers", "c:3").get("handlers") == "a:1,b:2,c:3");
+  message.set("empty", "");
+  CHECK(message.extend("empty", "x").get("empty") == "x");
 }
 
 TEST_CASE("an empty value is a value") {

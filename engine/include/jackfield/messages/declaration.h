@@ -3,16 +3,20 @@
 // share/doc/messages.md print the rest. A constant's name is the parameter's in camel case: `ip_host` is `param::kIpHost`.
 #pragma once
 
+#include <jackfield/detail/parameter_tag.h>
+
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace jackfield::messages {
 
+/// Always a constant: messages refer to its text instead of copying it.
 struct ParameterName {
   std::string_view name;
   std::string_view unit;  ///< "s", "ms", "ip:port"; empty where it has none
   std::string_view doc;
+  std::uint8_t tag = detail::parameter_tag(name);  ///< worked out by the compiler; never given
   constexpr operator std::string_view() const { return name; }  // NOLINT: that is what it is for
 };
 
