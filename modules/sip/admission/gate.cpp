@@ -24,10 +24,9 @@ using stack::IncomingRequest;
 constexpr std::string_view kOnFailure = "authfail_";  // what such a parameter of the answer is called once the credentials proved wrong
 constexpr std::string_view kCheckTo = "check_to", kCheckFrom = "check_from";
 
-digest::Mac::Key random_key(Random& random) {
-  digest::Mac::Key key;
-  random.fill(key);
-  return key;
+stack::HashKey random_key(Random& random) {
+  const std::uint64_t k0 = random.next();
+  return {k0, random.next()};
 }
 
 /// The same for a retransmission, another for any other request (D1).

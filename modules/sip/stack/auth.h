@@ -11,6 +11,7 @@
 #include "digest/digest.h"
 #include "net/address.h"
 #include "sip/headers.h"
+#include "stack/keyed_hash.h"
 
 namespace jackfield::sip::stack {
 
@@ -32,20 +33,20 @@ class DigestAuth {
   static constexpr std::size_t kTrackedNonces = 1u << 16;
   static constexpr std::uint32_t kWindow = 64;
 
-  explicit DigestAuth(const digest::Mac::Key& key, std::size_t tracked_nonces = kTrackedNonces);
+  explicit DigestAuth(const HashKey& key, std::size_t tracked_nonces = kTrackedNonces);
 
   /// 40 hexadecimal digits: time, serial number and a checksum of both and the source.
   std::string make_nonce(const net::Address& source, Seconds now);
   /// Ours, given to that very source, and young enough. Everything else is treated alike: too old, another source's, from
   /// before a restart, made up.
-  bool is_fresh(std::string_view nonce, const net::Address& source, Seconds now, Seconds lifetime);
+  bool is_fresh(std::string_view nonce, const net::Address& source, Seconds now, Seconds lifetime) const;
 
   /// One value of a WWW-Authenticate header, appended to `out`.
   static void append_challenge(std::string& out, std::string_view realm, std::string_view nonce, digest::Algorithm algorithm,
                                bool stale);
 
   /// Whether the response was made from the secret, with qop="auth" or without qop. `method` as on the start line.
-  digest::Verdict verify(const AuthHeader& credentials, std::string_view method, const DigestSecret& secret);
+  digest::Verdict verify(const AuthHeader& credentials, std::string_view method, const DigestSecret& secret) const;
 
   /// Notes a use of a fresh nonce whose response fitted. False: this nc was used before by another request (its `fingerprint`
   /// differs; a retransmission has the same) or lies behind the window. Without qop there is no nc, and always true.
@@ -59,7 +60,7 @@ class DigestAuth {
     std::uint32_t highest = 0;
   };
 
-  digest::Mac mac_;
+  HashKey key_;
   digest::Hasher hasher_;
   std::uint64_t last_serial_ = 0;
   std::vector<Use> uses_;

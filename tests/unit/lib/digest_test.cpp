@@ -97,24 +97,6 @@ TEST_CASE("algorithms go by their registered names") {
   for (const Algorithm algorithm : {Algorithm::md5, Algorithm::sha256}) CHECK(algorithm_from(algorithm_name(algorithm)) == algorithm);
 }
 
-TEST_CASE("the keyed checksum is SipHash-2-4 with 128 bits and depends on key and text") {
-  Mac::Key key;
-  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
-  Mac mac(key);
-  // First two vectors of the reference implementation.
-  CHECK(to_hex(mac.tag("")) == "a3817f04ba25a8e66df67214c7550293");
-  CHECK(to_hex(mac.tag(std::string_view("\0", 1))) == "da87c1d86b99af44347659119b22fc45");
-  const auto tag = mac.tag("nonce");
-  CHECK(mac.check("nonce", tag));
-  CHECK_FALSE(mac.check("nonc", tag));
-  CHECK_FALSE(mac.check("nonce", std::span(tag).first(15)));
-  auto other = tag;
-  other[7] ^= 1;
-  CHECK_FALSE(mac.check("nonce", other));
-  key[0] ^= 1;
-  CHECK_FALSE(Mac(key).check("nonce", tag));
-}
-
 TEST_CASE("hex and nonce counts") {
   const std::uint8_t bytes[] = {0x00, 0x7f, 0xff, 0xa5};
   CHECK(to_hex(bytes) == "007fffa5");

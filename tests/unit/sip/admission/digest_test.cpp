@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const digest::Mac::Key kKey{1, 2, 3};
+const HashKey kKey{1, 2};
 const auto kSource = *net::Address::parse("198.51.100.7", 5060);
 
 AuthHeader used(std::string_view nonce, const std::string& nc) {
@@ -27,8 +27,16 @@ AuthHeader used(std::string_view nonce, const std::string& nc) {
 
 }  // namespace
 
+TEST_CASE("The keyed hash with two and four rounds is SipHash-2-4") {
+  const HashKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  // Vectors of the reference implementation.
+  CHECK(keyed_hash<2, 4>(key, "") == 0x726fdb47dd0e0e31);
+  CHECK(keyed_hash<2, 4>(key, std::string_view("\0", 1)) == 0x74f839c593dc67fd);
+  CHECK(keyed_hash<2, 4>(key, std::string_view("\0\1\2\3\4\5\6\7", 8)) == 0x93f5f5799a932462);
+}
+
 TEST_CASE("A nonce is good for its source, its lifetime and its key only") {
-  DigestAuth auth(kKey), other({9});
+  DigestAuth auth(kKey), other({9, 2});
   const auto nonce = auth.make_nonce(kSource, 1000s);
   CHECK(nonce.size() == 40);
   CHECK(auth.is_fresh(nonce, kSource, 1000s, 300s));
