@@ -14,16 +14,11 @@ std::string connection_id(const Core& core, const stack::FlowId& flow) {
 }
 
 void set_source(jackfield::Message& message, const Core& core, const stack::FlowId& flow) {
-  // Written once: host and port are parts of the address.
-  const std::string text = flow.remote.text();
-  const std::string_view address = text;
-  const auto colon = address.rfind(':');
-  auto host = address.substr(0, colon);
-  if (flow.remote.is_v6()) host = host.substr(1, host.size() - 2);  // without brackets
-  message.add(param::kIpHost, host);
-  message.add(param::kIpPort, address.substr(colon + 1));
+  const net::AddressText source(flow.remote);
+  message.add(param::kIpHost, source.host());
+  message.add(param::kIpPort, source.port());
   message.add(param::kIpTransport, stack::transport_name(flow.kind));
-  message.set(param::kAddress, address);  // a channel's message has it already
+  message.set(param::kAddress, source.text());  // a channel's message has it already
   message.add(param::kListener, core.listener(flow).options.name);
   if (stack::is_reliable(flow.kind)) {
     message.add(param::kConnectionId, connection_id(core, flow));
@@ -47,7 +42,7 @@ void answer(Core& core, const stack::IncomingRequest& request, stack::ServerTran
   std::string bytes;
   bytes.reserve(1024);  // longer ones grow
   auto writer = start_response(bytes, request.message, code, phrase, core.transactions.to_tag(request.message),
-                               request.flow.remote.host(), request.flow.remote.port());
+                               net::AddressText(request.flow.remote).host(), request.flow.remote.port());
   headers(writer);
   writer.end();
   core.transactions.respond(transaction, code, bytes);

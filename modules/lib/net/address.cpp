@@ -162,52 +162,41 @@ void append_number(std::string& out, unsigned value) {
   out.append(digits, end);
 }
 
+char* write_octet(char* at, unsigned value) {
+  if (value >= 100) *at++ = static_cast<char>('0' + value / 100);
+  if (value >= 10) *at++ = static_cast<char>('0' + value / 10 % 10);
+  *at++ = static_cast<char>('0' + value % 10);
+  return at;
+}
+
 }  // namespace
 
-void Address::append_uri_host(std::string& out) const {
-  if (family_ == 4) {
-    // Some for every message: put together beside the string, which would check its room for each part.
-    char text[INET_ADDRSTRLEN];
-    char* end = text;
-    for (std::size_t i = 0; i < 4; ++i) {
-      if (i > 0) *end++ = '.';
-      end = std::to_chars(end, text + sizeof text, unsigned{bytes_[i]}).ptr;
+AddressText::AddressText(const Address& address) {
+  if (address.empty()) return;
+  char* const begin = text_.data();
+  char* at = begin;
+  if (address.is_v6()) {
+    bracket_ = 1;
+    *at++ = '[';
+    ::inet_ntop(AF_INET6, address.bytes().data(), at, INET6_ADDRSTRLEN);
+    at += std::strlen(at);
+    *at++ = ']';
+  } else {
+    at = write_octet(at, address.bytes()[0]);
+    for (std::size_t i = 1; i < 4; ++i) {
+      *at++ = '.';
+      at = write_octet(at, address.bytes()[i]);
     }
-    out.append(text, static_cast<std::size_t>(end - text));
-  } else if (family_ == 6) {
-    char text[INET6_ADDRSTRLEN];
-    ::inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
-    out += '[';
-    out += text;
-    out += ']';
   }
+  host_end_ = static_cast<std::uint8_t>(at - begin);
+  *at++ = ':';
+  at = std::to_chars(at, begin + text_.size(), address.port()).ptr;
+  size_ = static_cast<std::uint8_t>(at - begin);
 }
 
-std::string Address::host() const {
-  std::string out;
-  append_uri_host(out);
-  if (family_ == 6) {
-    out.erase(0, 1);
-    out.pop_back();
-  }
-  return out;
-}
-
-std::string Address::uri_host() const {
-  std::string out;
-  append_uri_host(out);
-  return out;
-}
-
-std::string Address::text() const {
-  std::string out;
-  append_uri_host(out);
-  if (family_ != 0) {
-    out += ':';
-    append_number(out, port_);
-  }
-  return out;
-}
+std::string Address::host() const { return std::string(AddressText(*this).host()); }
+std::string Address::uri_host() const { return std::string(AddressText(*this).uri_host()); }
+std::string Address::text() const { return std::string(AddressText(*this).text()); }
 
 std::size_t AddressHash::operator()(const Address& address) const noexcept {
   std::uint64_t low, high;

@@ -41,7 +41,6 @@ class Address {
   std::string uri_host() const;
   /// `192.0.2.1:5060`, `[2001:db8::1]:5060`
   std::string text() const;
-  void append_uri_host(std::string& out) const;
 
   friend bool operator==(const Address&, const Address&) = default;
   friend auto operator<=>(const Address&, const Address&) = default;
@@ -50,6 +49,20 @@ class Address {
   std::array<std::uint8_t, 16> bytes_{};
   std::uint16_t port_ = 0;
   std::uint8_t family_ = 0;  // 0, 4, 6
+};
+
+/// What an address looks like, put together once and without allocating: messages name its parts one by one.
+class AddressText {
+ public:
+  explicit AddressText(const Address& address);
+  std::string_view text() const { return {text_.data(), size_}; }                           ///< as Address::text()
+  std::string_view uri_host() const { return {text_.data(), host_end_}; }                   ///< IPv6 in brackets
+  std::string_view host() const { return uri_host().substr(bracket_, host_end_ - 2 * bracket_); }
+  std::string_view port() const { return size_ == 0 ? std::string_view() : text().substr(host_end_ + 1u); }
+
+ private:
+  std::array<char, 56> text_;  // of IPv6 45 characters, brackets, colon and five digits
+  std::uint8_t size_ = 0, host_end_ = 0, bracket_ = 0;
 };
 
 struct AddressHash {

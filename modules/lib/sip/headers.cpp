@@ -1,6 +1,7 @@
 #include "sip/headers.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "net/address.h"
@@ -121,6 +122,23 @@ constexpr AuthField kAuthFields[] = {
     {"nc", &AuthHeader::nc},             {"domain", &AuthHeader::domain},     {"stale", &AuthHeader::stale},
 };
 
+/// Length and first letter tell them all apart.
+constexpr std::size_t auth_slot(std::string_view name) { return (name.size() * 5 + (static_cast<unsigned char>(name.front()) | 0x20u)) % 32; }
+constexpr auto kAuthSlots = [] {
+  std::array<std::uint8_t, 32> slots{};  // place in kAuthFields + 1
+  for (std::size_t i = 0; i < std::size(kAuthFields); ++i) {
+    auto& slot = slots[auth_slot(kAuthFields[i].name)];
+    if (slot != 0) throw "two names share a slot";  // does not compile
+    slot = static_cast<std::uint8_t>(i + 1);
+  }
+  return slots;
+}();
+
+const AuthField* auth_field(std::string_view name) {
+  const std::size_t place = kAuthSlots[auth_slot(name)];
+  return place != 0 && text::equal(kAuthFields[place - 1].name, name) ? &kAuthFields[place - 1] : nullptr;
+}
+
 }  // namespace
 
 std::optional<std::string_view> Parameters::get(std::string_view name) const {
@@ -136,9 +154,9 @@ tl::expected<Via, Error> parse_via(std::string_view whole) {
   via.text = text::trim(whole);
   Cursor in(whole);
   in.skip_blanks();
-  const std::string_view protocol = in.take(text::kToken);
-  const bool named = !protocol.empty() && in.eat_spaced('/') && !in.take(text::kToken).empty() && in.eat_spaced('/');
-  if (named) via.transport = in.take(text::kToken);
+  const std::string_view protocol = in.take_token();
+  const bool named = !protocol.empty() && in.eat_spaced('/') && !in.take_token().empty() && in.eat_spaced('/');
+  if (named) via.transport = in.take_token();
   if (via.transport.empty()) return fail("bad protocol", in.offset());
   const char* const after = in.at();
   in.skip_blanks();
@@ -156,17 +174,21 @@ tl::expected<Via, Error> parse_via(std::string_view whole) {
   if (in.eat_spaced(':')) {
     if (!to_port(in.take(text::kDigit), via.port) || via.port == 0) return fail("bad port", in.offset());
   }
-  bool good = true;
+  bool good = true, has_received = false;
   const auto parameters = read_parameters(in, [&](std::string_view name, std::string_view value) {
     switch (name.size()) {
       case 6:
         if (text::equal(name, "branch")) via.branch = value;
         break;
       case 8:
-        if (text::equal(name, "received")) via.received = value;
+        if (text::equal(name, "received")) {
+          via.received = value;
+          has_received = true;
+        }
         break;
       case 5:
         if (text::equal(name, "rport")) {
+          via.open_rport = value.empty() && !via.rport_asked ? name.data() + name.size() : nullptr;
           via.rport_asked = true;
           if (!value.empty()) good = to_port(value, via.rport) && good;
         }
@@ -176,6 +198,7 @@ tl::expected<Via, Error> parse_via(std::string_view whole) {
   });
   if (!parameters) return tl::unexpected(parameters.error());
   if (!good) return fail("bad rport", in.offset());
+  if (has_received) via.open_rport = nullptr;
   via.parameters = *parameters;
   return via;
 }
@@ -242,7 +265,7 @@ tl::expected<AuthHeader, Error> parse_auth(std::string_view whole) {
     in.skip_blanks();
     while (in.eat(',')) in.skip_blanks();
     if (in.done()) return header;
-    const std::string_view name = in.take(text::kToken);
+    const std::string_view name = in.take_token();
     std::string_view value;
     bool good = !name.empty() && in.eat_spaced('=');
     if (good && in.peek() == '"') {
@@ -250,7 +273,7 @@ tl::expected<AuthHeader, Error> parse_auth(std::string_view whole) {
       good = inside.has_value();
       if (good) value = *inside;
     } else if (good) {
-      value = in.take(text::kValue);
+      value = in.take_value();
       good = !value.empty();
     }
     if (good) {
@@ -261,12 +284,11 @@ tl::expected<AuthHeader, Error> parse_auth(std::string_view whole) {
       if (digest) return fail("bad parameter", in.offset());
       return header;  // Basic and Bearer carry something else: their text is there for who knows them
     }
-    for (std::size_t i = 0; i < std::size(kAuthFields); ++i) {
-      if (!text::equal(kAuthFields[i].name, name)) continue;
-      if ((seen & 1u << i) != 0) return fail("parameter given twice", in.offset());
-      seen |= 1u << i;
-      header.*kAuthFields[i].member = value;
-      break;
+    if (const AuthField* const field = auth_field(name)) {
+      const unsigned one = 1u << (field - kAuthFields);
+      if ((seen & one) != 0) return fail("parameter given twice", in.offset());
+      seen |= one;
+      header.*field->member = value;
     }
   }
 }

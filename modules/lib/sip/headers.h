@@ -54,6 +54,7 @@ struct Via {
   std::string_view branch, received;
   bool rport_asked = false;    ///< `rport` present, with or without value
   std::uint16_t rport = 0;
+  const char* open_rport = nullptr;  ///< where the value of `rport` goes when that is all there is to fill in; null: there is more to do
   Parameters parameters;
   std::string_view text;
 };

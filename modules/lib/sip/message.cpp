@@ -118,8 +118,7 @@ tl::expected<void, Error> Message::parse_start_line(std::string_view line) {
     reason_ = rest.substr(std::min<std::size_t>(rest.size(), 4));
     return {};
   }
-  std::size_t at = 0;
-  while (at < line.size() && is(line[at], text::kToken)) ++at;
+  const auto at = static_cast<std::size_t>(text::find_token_end(line.data(), line.data() + line.size()) - line.data());
   if (at == 0 || at == line.size() || line[at] != ' ') return fail("Bad method in the request line", at);
   // From here on it can be answered.
   method_text_ = line.substr(0, at);
@@ -140,7 +139,7 @@ tl::expected<void, Error> Message::take_body(std::string_view rest, std::size_t 
   const HeaderLine* const line = header(HeaderId::content_length);
   if (line == nullptr) return {};
   const auto where = static_cast<std::size_t>(line->value.data() - bytes_.data()) + start;
-  if ((repeated_ & bit(HeaderId::content_length)) != 0) return fail("Content-Length header given twice", where);
+  if (repeats(HeaderId::content_length)) return fail("Content-Length header given twice", where);
   const auto length = parse_number(line->value);
   if (!length) return fail("Bad Content-Length header", where);
   if (*length > rest.size()) return fail("Content-Length larger than the message", where);
@@ -170,11 +169,6 @@ Message Message::clone() const {
   return copy;
 }
 
-const HeaderLine* Message::header(HeaderId id) const {
-  const std::uint16_t at = first_[static_cast<std::size_t>(id)];
-  return at == 0 || at > headers_.size() ? nullptr : &headers_[at - 1u];
-}
-
 const HeaderLine* Message::header(std::string_view name) const {
   const HeaderId id = header_id(name);
   if (id != HeaderId::other) return header(id);
@@ -182,11 +176,6 @@ const HeaderLine* Message::header(std::string_view name) const {
     if (line.id == HeaderId::other && text::equal(line.name, name)) return &line;
   }
   return nullptr;
-}
-
-std::string_view Message::value(HeaderId id) const {
-  const HeaderLine* const line = header(id);
-  return line == nullptr ? std::string_view() : line->value;
 }
 
 std::vector<std::string_view> Message::list(HeaderId id) const {

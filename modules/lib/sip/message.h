@@ -55,10 +55,17 @@ class Message {
   std::string_view body() const { return body_; }
 
   std::span<const HeaderLine> headers() const { return headers_; }
-  const HeaderLine* header(HeaderId id) const;              ///< the first
+  const HeaderLine* header(HeaderId id) const {             ///< the first
+    const std::uint16_t at = first_[static_cast<std::size_t>(id)];
+    return at == 0 || at > headers_.size() ? nullptr : &headers_[at - 1u];
+  }
   const HeaderLine* header(std::string_view name) const;    ///< any name, without case
   bool has(HeaderId id) const { return header(id) != nullptr; }
-  std::string_view value(HeaderId id) const;                ///< of the first; empty when there is none
+  bool repeats(HeaderId id) const { return (repeated_ >> static_cast<unsigned>(id) & 1) != 0; }  ///< more than one line of it
+  std::string_view value(HeaderId id) const {               ///< of the first; empty when there is none
+    const HeaderLine* const line = header(id);
+    return line == nullptr ? std::string_view() : line->value;
+  }
 
   /// Typed access. Of a header that is missing the error says so.
   const tl::expected<Via, Error>& top_via() const;

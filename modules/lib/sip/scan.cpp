@@ -2,8 +2,6 @@
 
 namespace jackfield::sip {
 
-using text::is;
-
 LineWalker::What LineWalker::bad(std::string_view problem, const char* from) {
   problem_ = problem;
   // On to the next line that a CRLF really ends.
@@ -23,8 +21,7 @@ LineWalker::What LineWalker::next() {
     at_ += 2;
     return What::end;
   }
-  const char* p = at_;
-  while (p != end_ && is(*p, text::kToken)) ++p;
+  const char* p = text::find_token_end(at_, end_);
   name_ = {at_, static_cast<std::size_t>(p - at_)};
   while (p != end_ && (*p == ' ' || *p == '\t')) ++p;
   if (p == end_) return What::truncated;
@@ -80,7 +77,7 @@ bool ParameterWalker::next() {
   if (cursor_.done()) return false;
   bad_ = true;
   if (!cursor_.eat_spaced(';')) return false;
-  name = cursor_.take(text::kToken);
+  name = cursor_.take_token();
   if (name.empty()) return false;
   value = {};
   if (cursor_.eat_spaced('=')) {
@@ -89,7 +86,7 @@ bool ParameterWalker::next() {
       if (!inside) return false;
       value = *inside;
     } else {
-      value = cursor_.take(text::kValue);
+      value = cursor_.take_value();
       if (value.empty()) return false;
     }
   }

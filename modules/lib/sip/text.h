@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -108,6 +109,41 @@ inline const char* find_control(const char* at, const char* end) {
   return at;
 }
 
+/// The first character that is not of kValue, or `end`: branches, tags and nonces are long.
+inline const char* find_value_end(const char* at, const char* end) {
+#if defined(__SSE2__)
+  const __m128i blank = _mm_set1_epi8(' '), del = _mm_set1_epi8(0x7f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const auto is_one = [block](char c) { return _mm_cmpeq_epi8(block, _mm_set1_epi8(c)); };
+    const __m128i low = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(block, blank), block), _mm_cmpeq_epi8(block, del));
+    const __m128i delimiter = _mm_or_si128(_mm_or_si128(is_one(','), is_one(';')), _mm_or_si128(_mm_or_si128(is_one('<'), is_one('>')), is_one('"')));
+    const int found = _mm_movemask_epi8(_mm_or_si128(low, delimiter));
+    if (found != 0) return at + __builtin_ctz(static_cast<unsigned>(found));
+  }
+#endif
+  while (at != end && is(*at, kValue)) ++at;
+  return at;
+}
+
+/// The first character that is not of kToken, or `end`. Nearly all names are letters and hyphens.
+inline const char* find_token_end(const char* at, const char* end) {
+#if defined(__SSE2__)
+  const __m128i a = _mm_set1_epi8('a'), letters = _mm_set1_epi8('z' - 'a'), case_bit = _mm_set1_epi8(0x20), hyphen = _mm_set1_epi8('-');
+  for (; end - at >= 16; at += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i from_a = _mm_sub_epi8(_mm_or_si128(block, case_bit), a);
+    const __m128i plain = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(from_a, letters), from_a), _mm_cmpeq_epi8(block, hyphen));
+    const int other = _mm_movemask_epi8(plain) ^ 0xffff;
+    if (other == 0) continue;
+    at += __builtin_ctz(static_cast<unsigned>(other));
+    break;
+  }
+#endif
+  while (at != end && is(*at, kToken)) ++at;
+  return at;
+}
+
 /// A position in a text. Every step either moves on and says so, or stays where it is.
 class Cursor {
  public:
@@ -147,6 +183,8 @@ class Cursor {
     while (at_ != end_ && is(*at_, classes)) ++at_;
     return since(from);
   }
+  std::string_view take_value() { return take_to(find_value_end(at_, end_)); }  ///< take(kValue)
+  std::string_view take_token() { return take_to(find_token_end(at_, end_)); }  ///< take(kToken)
   /// The inside of a quoted string, escapes kept. Nothing when it does not start with a quote or is not closed.
   std::optional<std::string_view> quoted() {
     if (peek() != '"') return std::nullopt;
@@ -162,6 +200,11 @@ class Cursor {
   }
 
  private:
+  std::string_view take_to(const char* to) {
+    const char* const from = std::exchange(at_, to);
+    return since(from);
+  }
+
   const char* begin_;
   const char* at_;
   const char* end_;

@@ -159,7 +159,7 @@ void append_host(std::string& out, std::string_view host) {
   if (!host.empty() && host.front() == '[') {
     if (const auto address = net::Address::parse(host)) {
       if (!address->is_v6()) out += "[::ffff:";
-      address->append_uri_host(out);
+      out += net::AddressText(*address).uri_host();
       if (!address->is_v6()) out += ']';
       return;
     }

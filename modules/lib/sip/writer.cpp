@@ -42,6 +42,16 @@ std::string_view without_brackets(std::string_view host) {
 
 /// RFC 3261 §18.2.1 and RFC 3581 §4: `received` where the sent-by does not name the source or rport was asked for.
 void append_via(std::string& out, const Via& via, std::string_view host, std::uint16_t port) {
+  if (via.open_rport != nullptr) {  // what nearly every phone sends
+    const char* const end = via.text.data() + via.text.size();
+    out.append(via.text.data(), static_cast<std::size_t>(via.open_rport - via.text.data()));
+    out += '=';
+    append_number(out, port);
+    out.append(via.open_rport, static_cast<std::size_t>(end - via.open_rport));
+    out += ";received=";
+    out += without_brackets(host);
+    return;
+  }
   const char* const parameters = via.parameters.text.data();
   out.append(via.text.data(), static_cast<std::size_t>(parameters - via.text.data()));
   while (!out.empty() && text::is(out.back(), text::kBlank)) out.pop_back();
@@ -130,6 +140,10 @@ Writer& Writer::copy(const HeaderLine& line) {
 }
 
 Writer& Writer::copy_all(const Message& from, HeaderId id) {
+  if (!from.repeats(id)) {
+    if (const HeaderLine* const line = from.header(id)) copy(*line);
+    return *this;
+  }
   for (const HeaderLine& line : from.headers()) {
     if (line.id == id) copy(line);
   }
@@ -149,31 +163,28 @@ Writer start_response(std::string& out, const Message& request, int code, std::s
                       std::string_view received_host, std::uint16_t received_port) {
   Writer writer(out);
   writer.status(code, phrase);
-  bool first = true;
-  for (const HeaderLine& line : request.headers()) {
-    if (line.id != HeaderId::via) continue;
-    const auto& via = request.top_via();
-    if (first && via && !received_host.empty()) {
-      out.append(line.name.data(), static_cast<std::size_t>(via->text.data() - line.name.data()));
-      append_via(out, *via, received_host, received_port);
-      const char* const after = via->text.data() + via->text.size();
-      out.append(after, static_cast<std::size_t>(line.value.data() + line.value.size() - after));
-      out += "\r\n";
-    } else {
-      writer.copy(line);
+  const HeaderLine* const top = request.header(HeaderId::via);
+  const auto& via = request.top_via();
+  if (top != nullptr && via && !received_host.empty()) {
+    out.append(top->name.data(), static_cast<std::size_t>(via->text.data() - top->name.data()));
+    append_via(out, *via, received_host, received_port);
+    const char* const after = via->text.data() + via->text.size();
+    out.append(after, static_cast<std::size_t>(top->value.data() + top->value.size() - after));
+    out += "\r\n";
+    if (request.repeats(HeaderId::via)) {
+      for (const HeaderLine& line : request.headers())
+        if (line.id == HeaderId::via && &line != top) writer.copy(line);
     }
-    first = false;
+  } else {
+    writer.copy_all(request, HeaderId::via);
   }
   writer.copy_all(request, HeaderId::from);
-  for (const HeaderLine& line : request.headers()) {
-    if (line.id != HeaderId::to) continue;
-    writer.copy(line);
-    if (const auto& to = request.to(); to && to->tag.empty() && !to_tag.empty()) {
-      out.resize(out.size() - 2);
-      out += ";tag=";
-      append_word(out, to_tag);
-      out += "\r\n";
-    }
+  writer.copy_all(request, HeaderId::to);
+  if (const auto& to = request.to(); to && to->tag.empty() && !to_tag.empty()) {
+    out.resize(out.size() - 2);
+    out += ";tag=";
+    append_word(out, to_tag);
+    out += "\r\n";
   }
   writer.copy_all(request, HeaderId::call_id);
   writer.copy_all(request, HeaderId::cseq);

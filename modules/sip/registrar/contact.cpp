@@ -42,8 +42,7 @@ Reached reach_of(const Uri& contact, const stack::FlowId& source, const Via& via
     if (!contact.password.empty()) out.data.append(1, ':').append(contact.password);
     out.data.append(1, '@');
   }
-  out.address.append_uri_host(out.data);
-  out.data.append(1, ':').append(fmt::format_int(out.address.port()).c_str());
+  out.data.append(net::AddressText(out.address).text());
   if (!contact.parameters.empty()) out.data.append(1, ';').append(contact.parameters);
   if (!contact.headers.empty()) out.data.append(1, '?').append(contact.headers);
   return out;

@@ -73,7 +73,7 @@ jackfield::Message register_message(const Core& core, const Binding& binding) {
   if (facts.q != BindingFacts::kNoQ) m.add(param::kQ, q_text(facts.q));
   if (facts.flow) {
     set_source(m, core, facts.flow);
-    if (facts.behind_nat) m.add(param::kRegNatAddr, facts.flow.remote.text());
+    if (facts.behind_nat) m.add(param::kRegNatAddr, net::AddressText(facts.flow.remote).text());
   }
   return m;
 }

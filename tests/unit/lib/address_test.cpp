@@ -8,6 +8,7 @@
 
 using jackfield::net::Address;
 using jackfield::net::AddressHash;
+using jackfield::net::AddressText;
 using jackfield::net::Cidr;
 
 TEST_CASE("an address is read and shown the same") {
@@ -121,4 +122,18 @@ TEST_CASE("a range contains what its prefix says") {
     CAPTURE(std::string(text));
     CHECK_FALSE(Cidr::parse(text));
   }
+}
+
+TEST_CASE("an address in text has its parts at hand") {
+  const AddressText v4(*Address::parse("203.0.113.9", 5060)), v6(*Address::parse("2001:db8::1", 65535)), none{Address()};
+  CHECK(v4.text() == "203.0.113.9:5060");
+  CHECK(v4.host() == "203.0.113.9");
+  CHECK(v4.uri_host() == "203.0.113.9");
+  CHECK(v4.port() == "5060");
+  CHECK(v6.text() == "[2001:db8::1]:65535");
+  CHECK(v6.host() == "2001:db8::1");
+  CHECK(v6.uri_host() == "[2001:db8::1]");
+  CHECK(v6.port() == "65535");
+  CHECK(AddressText(*Address::parse("[1111:2222:3333:4444:5555:6666:7777:8888]", 65535)).text() == "[1111:2222:3333:4444:5555:6666:7777:8888]:65535");
+  for (const auto part : {none.text(), none.host(), none.uri_host(), none.port()}) CHECK(part.empty());
 }

@@ -3,8 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cctype>
+#include <random>
 #include <set>
 #include <string>
+
+#include "sip/text.h"
+#include "support/seed.h"
 
 using namespace jackfield::sip;
 
@@ -235,4 +239,20 @@ TEST_CASE("parameters are found without case, the first of a name") {
   CHECK(parameters.get("c") == "");
   CHECK_FALSE(parameters.get("d"));
   CHECK_FALSE(Parameters{}.has("a"));
+}
+
+TEST_CASE("scanning many characters at a step stops where scanning each of them does") {
+  const unsigned seed = jackfield::test::seed();
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  std::uniform_int_distribution<int> any(0, 255), rarely(0, 40), length(0, 70);
+  constexpr std::string_view kUsual = "abcXYZ-019";
+  for (int round = 0; round < 20000; ++round) {
+    std::string text(static_cast<std::size_t>(length(random)), '-');
+    for (char& c : text) c = rarely(random) == 0 ? static_cast<char>(any(random)) : kUsual[static_cast<std::size_t>(any(random)) % kUsual.size()];
+    CAPTURE(text);
+    text::Cursor value(text), token(text), plain_value(text), plain_token(text);
+    CHECK(value.take_value() == plain_value.take(text::kValue));
+    CHECK(token.take_token() == plain_token.take(text::kToken));
+  }
 }
