@@ -1,5 +1,6 @@
 #include "packed_binding.h"
 
+#include <jackfield/detail/parameter_tag.h>
 #include <jackfield/messages/parameters.h>
 #include <jackfield/settings.h>
 
@@ -21,27 +22,21 @@ constexpr auto kKept = std::to_array<std::string_view>({
 constexpr std::uint8_t kSameAsKey = 0x80;
 static_assert(kKept.size() < kSameAsKey);
 
-/// The codes of the names by their length, which tells most apart: each parameter of each registration is looked up.
-struct CodesByLength {
-  static constexpr std::size_t kLengths = 24, kEach = 4;
-  std::array<std::array<std::uint8_t, kEach>, kLengths> codes{};
-
-  constexpr CodesByLength() {
-    for (std::size_t i = 0; i < kKept.size(); ++i) {
-      std::size_t free = 0;
-      while (codes.at(kKept[i].size()).at(free) != 0) ++free;  // does not compile once there are more than fit
-      codes[kKept[i].size()][free] = static_cast<std::uint8_t>(i + 1);
-    }
+/// The codes by the tags of the names: each parameter of each registration is looked up.
+constexpr auto kCodes = [] {
+  std::array<std::uint8_t, 256> codes{};
+  for (std::size_t i = 0; i < kKept.size(); ++i) {
+    auto& code = codes[detail::parameter_tag(kKept[i])];
+    if (code != 0) throw "two kept names share a tag";  // does not compile
+    code = static_cast<std::uint8_t>(i + 1);
   }
-};
-constexpr CodesByLength kCodes;
+  return codes;
+}();
 
 /// 0: none of them.
 std::uint8_t code_of(std::string_view name) {
-  if (name.size() >= CodesByLength::kLengths) return 0;
-  for (const auto code : kCodes.codes[name.size()])
-    if (code != 0 && kKept[code - 1] == name) return code;
-  return 0;
+  const auto code = kCodes[detail::parameter_tag(name)];
+  return code != 0 && kKept[code - 1] == name ? code : 0;
 }
 
 /// take_number for what nearly all numbers are: one byte.

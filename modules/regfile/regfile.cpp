@@ -120,8 +120,7 @@ Verdict Regfile::user_register(Message& message) {
   }
   const auto* user = users_.find(username);
   const auto max_contacts = user && user->max_contacts ? *user->max_contacts : general_.max_contacts;
-  BindingPacker packer;
-  const bool wait = store_->put(packer.pack(message), expires_ms, max_contacts);
+  const bool wait = store_->put(packer_.pack(message), expires_ms, max_contacts);
   message.set(param::kMaxContacts, static_cast<long long>(max_contacts));
   if (!wait) return true;
   return acknowledge(store_->synced(), message);

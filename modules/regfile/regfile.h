@@ -54,6 +54,7 @@ class Regfile {
   GeneralSettings general_;
   UserTable users_;
   std::shared_ptr<Store> store_;  ///< shared only so that what user.bindings lends notices its end
+  BindingPacker packer_;
   std::string checked_realm_;  ///< the realm that the stored hashes were last compared with
 };
 

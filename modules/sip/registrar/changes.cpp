@@ -13,7 +13,7 @@ constexpr std::size_t kMaxContactsInRequest = 32;
 
 class Planner {
  public:
-  Planner(const Asked& asked, const Table& table) : asked_(asked), message_(asked.request.message), table_(table) {}
+  Planner(const Asked& asked, const Table& table) : asked_(asked), message_(asked.request.message), table_(table), user_(table.user(asked.username)) {}
 
   tl::expected<std::vector<Change>, Refusal> plan() {
     const auto& contacts = message_.contacts();
@@ -39,7 +39,7 @@ class Planner {
     // Step 6: alone, and with Expires: 0 in so many words.
     if (contacts != 1 || message_.expires() != 0u) return refuse(400, "Contact * needs Expires 0 and stands alone");
     bool late = false;
-    table_.each_of(asked_.username, [&](BindingId, const Binding& binding) { late = late || out_of_order(binding); });
+    table_.each_of(user_, [&](BindingId, const Binding& binding) { late = late || out_of_order(binding); });
     if (late) return tl::unexpected(late_refusal());
     changes_.push_back({Change::What::remove_all, nullptr, {}});
     return std::move(changes_);
@@ -65,12 +65,12 @@ class Planner {
   /// The binding this contact renews or removes (D9): the device's, else one without a device and with an equivalent URI.
   const Binding* existing_for(const Contact& contact, const Device& device) const {
     const Binding* found = nullptr;
-    table_.each_of(asked_.username, [&](BindingId, const Binding& binding) {
+    table_.each_of(user_, [&](BindingId, const Binding& binding) {
       if (found) return;
       if (!device.instance.empty() && binding.instance() == device.instance && binding.facts().reg_id == device.reg_id) found = &binding;
     });
     if (found) return found;
-    table_.each_of(asked_.username, [&](BindingId, const Binding& binding) {
+    table_.each_of(user_, [&](BindingId, const Binding& binding) {
       if (found || (!device.instance.empty() && !binding.instance().empty())) return;
       if (binding.contact() == contact.address.uri.text) found = &binding;
       else if (!may_be_equivalent(binding.contact(), contact.address.uri)) return;
@@ -100,7 +100,7 @@ class Planner {
     if (*expires == 0) {
       // What was never here, or was replaced by a store that keeps one (D8), is nobody's business; a user of whom nothing is
       // known may still be known to a store that does not tell, and a contact to another server.
-      if (existing || asked_.shared_store || !table_.has_user(asked_.username))
+      if (existing || asked_.shared_store || !user_)
         changes_.push_back({Change::What::remove, nullptr, existing ? std::string(existing->key()) : std::move(key)});
       return std::nullopt;
     }
@@ -136,13 +136,13 @@ class Planner {
   std::optional<Refusal> make_room() {
     if (asked_.shared_store) return std::nullopt;  // how many there are comes with the store's answer
     const std::size_t most = asked_.max_contacts ? asked_.max_contacts : kMostContacts;
-    if (asked_.max_contacts == 0 && table_.count_of(asked_.username) + changes_.size() <= most) return std::nullopt;
+    if (asked_.max_contacts == 0 && table_.count_of(user_) + changes_.size() <= most) return std::nullopt;
     std::size_t after = 0;
     struct Candidate { MonoTime refreshed; bool unavailable; std::string key; };
     std::vector<Candidate> others;
     for (const auto& change : changes_) after += change.what == Change::What::put;
     if (after == 0) return std::nullopt;
-    table_.each_of(asked_.username, [&](BindingId, const Binding& binding) {
+    table_.each_of(user_, [&](BindingId, const Binding& binding) {
       const bool touched = std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) { return change.key == binding.key(); });
       if (!touched && !binding.expired(asked_.now)) others.push_back({binding.facts().refreshed, unreachable(binding), std::string(binding.key())});
     });
@@ -160,6 +160,7 @@ class Planner {
   const Asked& asked_;
   const Message& message_;
   const Table& table_;
+  const Table::User user_;
   std::string path_;
   std::vector<Change> changes_;
 };

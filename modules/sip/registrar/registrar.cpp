@@ -281,10 +281,11 @@ void Registrar::answer_bindings(const IncomingRequest& request, Transaction tran
       return binding.facts().cseq == request.message.cseq()->number && binding.call_id() == request.message.call_id();
     };
     // Of a store that several servers share, what it keeps; else what we do (D8).
+    const auto user = table_.user(job.work.username());
     const auto each = [&](const auto& visit) {
       if (const auto& listed = job.work.listed())
         for (const auto& one : *listed) visit(*one.binding);
-      else table_.each_of(job.work.username(), [&](BindingId, const Binding& binding) { visit(binding); });
+      else table_.each_of(user, [&](BindingId, const Binding& binding) { visit(binding); });
     };
     // What this REGISTER is about comes first: of very many or very long ones the last are left out.
     each([&](const Binding& binding) {

@@ -4,17 +4,13 @@
 
 namespace jackfield::sip::registrar {
 
-namespace {
+Table::Table() : ring_(kRing, Binding::kNone) {}
+Table::~Table() = default;
 
-std::uint32_t hash_text(std::string_view text) {
+std::uint32_t Table::hash_of(std::string_view text) {
   const std::uint64_t hash = std::hash<std::string_view>{}(text);
   return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
-
-}  // namespace
-
-Table::Table() : ring_(kRing, Binding::kNone) {}
-Table::~Table() = default;
 
 std::int64_t Table::second_of(MonoTime time) { return std::chrono::ceil<std::chrono::seconds>(time.time_since_epoch()).count(); }
 
@@ -24,49 +20,52 @@ Binding* Table::find(BindingId id) const {
   return slots_[slot].binding.get();
 }
 
-BindingId Table::find(std::string_view username, std::string_view key) const {
-  for (auto slot = head(username); slot != Binding::kNone; slot = slots_[slot].binding->next_of_user_)
+BindingId Table::find(User user, std::string_view key) const {
+  for (auto slot = user.first_; slot != Binding::kNone; slot = slots_[slot].binding->next_of_user_)
     if (slots_[slot].binding->key() == key) return id_of(slot);
   return 0;
 }
 
 const Binding* Table::find_data(std::string_view data) const {
-  const auto slot = by_data_.find(hash_text(data), [&](std::uint32_t each) { return slots_[each].binding->data() == data; });
+  const auto slot = by_data_.find(hash_of(data), [&](std::uint32_t each) { return slots_[each].binding->data() == data; });
   return slot == SlotIndex::kEmpty ? nullptr : slots_[slot].binding.get();
 }
 
-std::uint32_t Table::head(std::string_view username) const {
-  return by_user_.find(hash_text(username), [&](std::uint32_t slot) { return slots_[slot].binding->username() == username; });
+std::uint32_t Table::head(std::string_view username, std::uint32_t hash) const {
+  return by_user_.find(hash, [&](std::uint32_t slot) { return slots_[slot].binding->username() == username; });
 }
 
-std::size_t Table::count_of(std::string_view username) const {
+std::size_t Table::count_of(User user) const {
   std::size_t count = 0;
-  each_of(username, [&](BindingId, const Binding&) { ++count; });
+  each_of(user, [&](BindingId, const Binding&) { ++count; });
   return count;
 }
 
 Table::Put Table::put(Binding::Ptr binding) {
-  binding->user_hash_ = hash_text(binding->username());
-  binding->data_hash_ = hash_text(binding->data());
-  const auto existing = find(binding->username(), binding->key());
-  const auto slot = existing ? static_cast<std::uint32_t>(existing) : allocate();
-  if (existing) {
+  binding->user_hash_ = hash_of(binding->username());
+  const auto data_hash = [&](std::uint32_t each) { return slots_[each].binding->data_hash_; };
+  if (const auto existing = find(User(head(binding->username(), binding->user_hash_)), binding->key())) {
     // The chain of the user keeps its order: a refreshed binding stays where it was.
-    const auto data_hash = [&](std::uint32_t each) { return slots_[each].binding->data_hash_; };
-    const bool moved = connection_of(*slots_[slot].binding) != connection_of(*binding);
-    by_data_.erase(slot, data_hash);
+    const auto slot = static_cast<std::uint32_t>(existing);
+    const Binding& before = *slots_[slot].binding;
+    const bool elsewhere = before.data() != binding->data();
+    const bool moved = connection_of(before) != connection_of(*binding);
+    if (elsewhere) by_data_.erase(slot, data_hash);
     unlink_due(slot);
     if (moved) unlink_connection(slot);
-    binding->next_of_user_ = slots_[slot].binding->next_of_user_;
+    binding->data_hash_ = elsewhere ? hash_of(binding->data()) : before.data_hash_;
+    binding->next_of_user_ = before.next_of_user_;
     std::swap(slots_[slot].binding, binding);
-    by_data_.insert(slot, data_hash);
+    if (elsewhere) by_data_.insert(slot, data_hash);
     link_due(slot);
     if (moved) link_connection(slot);
     return {id_of(slot), std::move(binding)};
   }
+  binding->data_hash_ = hash_of(binding->data());
+  const auto slot = allocate();
   slots_[slot].binding = std::move(binding);
   link_user(slot);
-  by_data_.insert(slot, [&](std::uint32_t each) { return slots_[each].binding->data_hash_; });
+  by_data_.insert(slot, data_hash);
   link_due(slot);
   link_connection(slot);
   ++size_;
@@ -98,7 +97,7 @@ std::uint32_t Table::allocate() {
 
 void Table::link_user(std::uint32_t slot) {
   Binding& binding = *slots_[slot].binding;
-  auto last = head(binding.username());
+  auto last = head(binding.username(), binding.user_hash_);
   if (last == Binding::kNone) {
     by_user_.insert(slot, [&](std::uint32_t each) { return slots_[each].binding->user_hash_; });
     return;
@@ -110,7 +109,7 @@ void Table::link_user(std::uint32_t slot) {
 void Table::unlink_user(std::uint32_t slot) {
   const auto user_hash = [&](std::uint32_t each) { return slots_[each].binding->user_hash_; };
   Binding& binding = *slots_[slot].binding;
-  const auto first = head(binding.username());
+  const auto first = head(binding.username(), binding.user_hash_);
   if (first == slot) {
     if (binding.next_of_user_ == Binding::kNone) by_user_.erase(slot, user_hash);
     else by_user_.replace(slot, binding.next_of_user_, user_hash);

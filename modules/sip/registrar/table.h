@@ -80,17 +80,35 @@ class Table {
 
   /// Null for an id whose binding is gone.
   Binding* find(BindingId id) const;
-  BindingId find(std::string_view username, std::string_view key) const;
+  /// Where a user's bindings begin: whoever needs them more than once looks for them once. Good until the table changes.
+  class User {
+   public:
+    explicit operator bool() const { return first_ != Binding::kNone; }
+
+   private:
+    friend class Table;
+    explicit User(std::uint32_t first) : first_(first) {}
+    std::uint32_t first_;
+  };
+  User user(std::string_view username) const { return User(head(username, hash_of(username))); }
+
+  BindingId find(User user, std::string_view key) const;
+  BindingId find(std::string_view username, std::string_view key) const { return find(user(username), key); }
   /// The newest binding with that `data`.
   const Binding* find_data(std::string_view data) const;
-  bool has_user(std::string_view username) const { return head(username) != Binding::kNone; }
+  bool has_user(std::string_view username) const { return bool(user(username)); }
 
   /// Calls `visit(id, binding)` for each binding of the user, oldest entry first. `visit` must not change the table.
   template <class Visit>
-  void each_of(std::string_view username, const Visit& visit) const {
-    for (auto slot = head(username); slot != Binding::kNone; slot = slots_[slot].binding->next_of_user_) visit(id_of(slot), *slots_[slot].binding);
+  void each_of(User user, const Visit& visit) const {
+    for (auto slot = user.first_; slot != Binding::kNone; slot = slots_[slot].binding->next_of_user_) visit(id_of(slot), *slots_[slot].binding);
   }
-  std::size_t count_of(std::string_view username) const;
+  template <class Visit>
+  void each_of(std::string_view username, const Visit& visit) const {
+    each_of(user(username), visit);
+  }
+  std::size_t count_of(User user) const;
+  std::size_t count_of(std::string_view username) const { return count_of(user(username)); }
 
   /// Takes the place of the user's binding with the same key, if there is one.
   struct Put {
@@ -123,7 +141,8 @@ class Table {
   static constexpr std::int64_t kRing = 4096;  // seconds; a later expiry passes its place once for each round
 
   BindingId id_of(std::uint32_t slot) const { return BindingId{slots_[slot].generation} << 32 | slot; }
-  std::uint32_t head(std::string_view username) const;
+  static std::uint32_t hash_of(std::string_view text);
+  std::uint32_t head(std::string_view username, std::uint32_t hash) const;
   std::uint32_t allocate();
   void link_user(std::uint32_t slot);
   void unlink_user(std::uint32_t slot);

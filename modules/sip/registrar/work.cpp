@@ -36,7 +36,6 @@ std::string phrase_of(const jackfield::Message& answer) {
 jackfield::Message* Work::next(const Message* request, const Sender& sender) {
   if (!undoing_ && next_ < changes_.size()) {
     const auto& change = changes_[next_];
-    const Binding* old = table_.find(table_.find(username_, change.key));
     switch (change.what) {
       case Change::What::put:
         if (!request) {
@@ -47,7 +46,11 @@ jackfield::Message* Work::next(const Message* request, const Sender& sender) {
         message_ = register_message(core_, *change.binding);
         add_request(*message_, *request, sender);
         return &*message_;
-      case Change::What::remove: message_ = unregister_message(core_, username_, change.key, old, change.reason); return &*message_;
+      case Change::What::remove: {
+        const Binding* old = table_.find(table_.find(username_, change.key));
+        message_ = unregister_message(core_, username_, change.key, old, change.reason);
+        return &*message_;
+      }
       case Change::What::remove_all: message_ = unregister_message(core_, username_, {}, nullptr, {}); return &*message_;
     }
   }
