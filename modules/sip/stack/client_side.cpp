@@ -89,6 +89,8 @@ void ClientSide::run(std::uint64_t id, const Actions& actions, const Received* r
         context_.user->response({id}, received->message, received->flow);
         break;
       case Do::start:
+        // What waits for repetitions of a final response sends its own request no more; a refused INVITE is asked for its ACK.
+        if (action.timer == Timer::k || action.timer == Timer::m) std::string().swap(client->request);
         sinks_.start(client->timers, id, action.timer, action.delay);
         break;
       case Do::stop:

@@ -1,4 +1,5 @@
-// Completed non-INVITE server transactions (RFC 3261 §17.2.2, waiting for timer J): the key and the answer's bytes, nothing else.
+// Server transactions that only wait for retransmissions (RFC 3261 §17.2.2, timer J; of INVITEs those that were acknowledged, §17.2.1
+// timer I and RFC 6026 timer L): the key and the answer's bytes, if it would be repeated, nothing else.
 // All wait equally long, so they lie one behind the other in blocks of the system's memory; what is over or beyond the cap leaves
 // from the old end, and a block that is empty goes back to the system. Owned by Transactions; pure save for that memory.
 #pragma once
@@ -27,7 +28,7 @@ class CompletedStore {
     std::uint64_t merge_hash;    ///< of what a merged request shares (§8.2.2.2); 0: none
     std::string_view key;
     FlowId destination;          ///< where the answer went
-    std::string_view response;
+    std::string_view response;   ///< empty: what comes again is absorbed
   };
   /// Keeps a copy until `until`, which never goes back from call to call.
   void add(const Entry& entry, MonoTime until);

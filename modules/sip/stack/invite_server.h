@@ -1,5 +1,6 @@
 // The INVITE server transaction: RFC 3261 §17.2.1, figure 7, with the Accepted state of RFC 6026 §7.1. It also repeats the 2xx until
-// the dialog has seen its ACK, which RFC 3261 §13.3.1.4 leaves to the core. Pure; see machine.h.
+// the dialog has seen its ACK, which RFC 3261 §13.3.1.4 leaves to the core. Pure; see machine.h. Once acknowledged it exists as a key only
+// (completed.h): who carries out its actions puts it there when timer I starts or the dialog has seen the ACK.
 #pragma once
 
 #include "stack/machine.h"

@@ -1,6 +1,7 @@
 #include "stack/server_side.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "stack/transaction_key.h"
@@ -38,7 +39,8 @@ bool ServerSide::retransmission(const Identity& identity, const FlowId& flow) {
     return true;
   }
   if (const CompletedStore::Entry* entry = completed_.find(identity.hash, identity.key)) {
-    context_.transport->send(entry->destination, entry->response);  // §17.2.2, Completed
+    // §17.2.2, Completed; an INVITE's, Confirmed or acknowledged in Accepted, is absorbed (§17.2.1, RFC 6026 §7.1).
+    if (!entry->response.empty()) context_.transport->send(entry->destination, entry->response);
     return true;
   }
   return false;
@@ -50,7 +52,7 @@ bool ServerSide::merged(const Identity& identity) const {
 
 bool ServerSide::ack(const Identity& invite, const Message& message, const FlowId& flow) {
   const std::uint64_t id = table_.find_id(invite.hash, invite.key);
-  if (id == 0) return false;
+  if (id == 0) return completed_.find(invite.hash, invite.key) != nullptr;
   auto* machine = std::get_if<InviteServer>(&table_.find(id)->machine);
   if (!machine) return false;
   const Actions actions = machine->ack();
@@ -59,15 +61,15 @@ bool ServerSide::ack(const Identity& invite, const Message& message, const FlowI
   return true;
 }
 
-std::uint64_t ServerSide::cancelled(const Identity& invite, bool& fresh) {
+ServerSide::Cancelled ServerSide::cancelled(const Identity& invite) {
   const std::uint64_t id = table_.find_id(invite.hash, invite.key);
-  if (id == 0) return 0;
+  if (id == 0) return {.known = completed_.find(invite.hash, invite.key) != nullptr};
   Server& server = *table_.find(id);
   const auto* machine = std::get_if<InviteServer>(&server.machine);
-  if (!machine) return 0;
-  fresh = machine->state() == InviteServer::State::proceeding && !server.cancelled;  // §9.2: no effect after the final response
-  server.cancelled = true;
-  return id;
+  if (!machine) return {};
+  const bool first = !std::exchange(server.cancelled, true);
+  // §9.2: no effect after the final response.
+  return {.known = true, .invite = first && machine->state() == InviteServer::State::proceeding ? id : 0};
 }
 
 std::uint64_t ServerSide::begin(const Message& message, const FlowId& flow, const Identity& identity) {
@@ -94,7 +96,12 @@ bool ServerSide::respond(std::uint64_t id, int code, std::string_view bytes) {
 void ServerSide::acknowledged(std::uint64_t id) {
   Server* server = table_.find(id);
   if (!server) return;
-  if (auto* machine = std::get_if<InviteServer>(&server->machine)) run(id, machine->acknowledged(), nullptr);
+  auto* const machine = std::get_if<InviteServer>(&server->machine);
+  if (!machine) return;
+  const Actions actions = machine->acknowledged();
+  if (actions.empty()) return;
+  run(id, actions, nullptr);
+  retire(id);
 }
 
 void ServerSide::answer(const Message& message, const FlowId& flow, const Identity& identity, std::string_view bytes) {
@@ -128,7 +135,7 @@ std::string ServerSide::to_tag(const Message& request) {
 }
 
 Writer ServerSide::start(std::string& out, const Message& request, const FlowId& flow, int code, std::string_view phrase) {
-  return start_response(out, request, code, phrase, code == 100 ? std::string() : to_tag(request), flow.remote.host(),
+  return start_response(out, request, code, phrase, code == 100 ? std::string() : to_tag(request), net::AddressText(flow.remote).host(),
                         flow.remote.port());
 }
 
@@ -160,7 +167,7 @@ void ServerSide::run(std::uint64_t id, const Actions& actions, const Received* r
         context_.user->request({received->message, received->flow});
         break;
       case Do::start:
-        if (action.timer == Timer::j) retire(id);
+        if (action.timer == Timer::i || action.timer == Timer::j) retire(id);
         else sinks_.start(server->timers, id, action.timer, action.delay);
         break;
       case Do::stop:
@@ -230,9 +237,11 @@ void ServerSide::flow_closed(const FlowId& flow) {
   }
 }
 
+// Request, machine and timers go. All that retire wait as long as timer J, also where I or what is left of L were shorter.
 void ServerSide::retire(std::uint64_t id) {
   Server& server = *table_.find(id);
-  keep({table_.hash_of(id), server.merge_hash, table_.key_of(id), server.reply_flow, server.response});
+  const bool invite = std::holds_alternative<InviteServer>(server.machine);
+  keep({table_.hash_of(id), server.merge_hash, table_.key_of(id), server.reply_flow, invite ? std::string_view() : server.response});
   end(id);
 }
 

@@ -1,4 +1,5 @@
-// Server transactions: the requests we were sent (RFC 3261 §17.2.3), live ones whole, completed non-INVITE ones as key and bytes.
+// Server transactions: the requests we were sent (RFC 3261 §17.2.3), live ones whole; of those that only wait for retransmissions
+// what these need: the answer of a completed non-INVITE, of an INVITE that was acknowledged nothing but its key.
 // Carries out what the two server machines ask for. Owned by Transactions; engine thread.
 #pragma once
 
@@ -32,10 +33,13 @@ class ServerSide {
   bool retransmission(const Identity& identity, const FlowId& flow);
   /// §8.2.2.2: a copy of a request that is being, or has just been, answered.
   bool merged(const Identity& identity) const;
-  /// True when a transaction took the ACK; one for a 2xx goes to the user.
+  /// True when a transaction took the ACK, or had one before; one for a 2xx goes to the user.
   bool ack(const Identity& invite, const Message& message, const FlowId& flow);
-  /// The INVITE a CANCEL names; 0: none. `fresh`: the user has not been told before and may still answer it.
-  std::uint64_t cancelled(const Identity& invite, bool& fresh);
+  struct Cancelled {
+    bool known = false;        ///< the CANCEL names an INVITE of ours
+    std::uint64_t invite = 0;  ///< whose user has not been told before and may still answer it; 0: nobody is to be told
+  };
+  Cancelled cancelled(const Identity& invite);
 
   std::uint64_t begin(const Message& message, const FlowId& flow, const Identity& identity);
   bool respond(std::uint64_t id, int code, std::string_view bytes);

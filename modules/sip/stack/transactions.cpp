@@ -113,12 +113,11 @@ void Transactions::Impl::ack(const FlowId& flow) {
 }
 
 void Transactions::Impl::cancel(const FlowId& flow) {
-  bool fresh = false;
-  const std::uint64_t invite = server.cancelled(server.identify(message, Method::invite, false), fresh);
+  const auto cancelled = server.cancelled(server.identify(message, Method::invite, false));
   // §9.2. Nothing is kept for it: a CANCEL that comes again finds its INVITE again, or none.
-  write({message, flow}, invite != 0 ? 200 : 481, {}, {});
+  write({message, flow}, cancelled.known ? 200 : 481, {}, {});
   context.transport->send(server.response_flow(message, flow), context.scratch);
-  if (fresh) context.user->cancelled({invite}, message);
+  if (cancelled.invite != 0) context.user->cancelled({cancelled.invite}, message);
 }
 
 // Answers what is no good, as far as an answer can be addressed: never an ACK, never a response.

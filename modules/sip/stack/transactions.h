@@ -97,7 +97,7 @@ class Transactions : public TransportEvents {
   void reply_and_keep(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
   /// Keeps the request; a 100 goes out by itself after 200 ms for INVITE.
   ServerTransactionId begin(const IncomingRequest& request);
-  /// The request of a live transaction; null when it is gone.
+  /// The request of a live transaction; null when it is gone, as that of an INVITE once its final answer was acknowledged.
   const Message* request_of(ServerTransactionId transaction) const;
   FlowId flow_of(ServerTransactionId transaction) const;
   /// Where a response to it goes: the flow, or (UDP) the address RFC 3261 §18.2.2, RFC 3581 and D12 say.

@@ -39,10 +39,34 @@ TEST_CASE("a refusal of an INVITE is repeated until the ACK, which the user neve
   f.receive(RequestText{.method = "ACK", .to_tag = "us"}.text());
   f.engine.advance(4s);
   CHECK(f.transport.sent.empty());
-  CHECK(f.transactions.live() == 1);
-  f.engine.advance(3s);
   CHECK(f.transactions.live() == 0);
+  CHECK(f.transactions.completed() == 1);
   CHECK(f.user.take() == Lines{"request INVITE"});
+}
+
+TEST_CASE("of an INVITE whose answer was acknowledged only what absorbs repetitions is kept") {
+  for (const int code : {200, 486}) {
+    CAPTURE(code);
+    Fixture f;
+    f.begin_each();
+    f.receive(RequestText{}.text());
+    f.respond(code);
+    CHECK(f.transactions.request_of(f.user.server) != nullptr);
+    if (code == 200) f.transactions.acknowledged(f.user.server);
+    else f.receive(RequestText{.method = "ACK", .to_tag = "us"}.text());
+    CHECK(f.transactions.request_of(f.user.server) == nullptr);
+    CHECK(f.transactions.live() == 0);
+    CHECK(f.transactions.completed() == 1);
+    f.transport.take();
+    f.user.take();
+    f.receive(RequestText{}.text());
+    CHECK(f.transport.take().empty());
+    f.receive(RequestText{.method = "CANCEL"}.text());
+    CHECK(f.transport.lines() == Lines{"SIP/2.0 200 OK"});
+    f.engine.advance(33s);
+    CHECK(f.transactions.completed() == 0);
+    CHECK(f.user.take().empty());
+  }
 }
 
 TEST_CASE("a refusal without ACK fails after 64*T1") {
