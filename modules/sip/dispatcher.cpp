@@ -21,7 +21,8 @@ bool equal_without_case(std::string_view left, std::string_view right) {
 }
 
 bool is_supported(std::string_view extension) {
-  return std::any_of(std::begin(kSupported), std::end(kSupported), [&](std::string_view ours) { return equal_without_case(ours, extension); });
+  const auto same = [&](std::string_view ours) { return equal_without_case(ours, extension); };
+  return std::any_of(std::begin(kSupported), std::end(kSupported), same) || std::any_of(std::begin(call::kExtensions), std::end(call::kExtensions), same);
 }
 
 }  // namespace
@@ -77,6 +78,7 @@ void Dispatcher::options(const IncomingRequest& request) {
     writer.header(HeaderId::allow, allowed_methods());
     writer.header(HeaderId::accept, call::kAccept);
     for (const auto extension : kSupported) writer.header(HeaderId::supported, extension);
+    for (const auto extension : call::kExtensions) writer.header(HeaderId::supported, extension);
   });
 }
 

@@ -27,6 +27,7 @@ constexpr Key kGeneralKeys[] = {
     {"digest", KeyType::list, "MD5", "", "Algorithms offered in challenges, in that order: MD5, SHA-256. Some phones fail where SHA-256 is offered at all."},
     {"nonce_lifetime", KeyType::seconds, "300", "s", "How long the answer to a challenge is good; after it phones are challenged anew without being asked for the password.", true, 1000, 86400000},
     {"maxforwards", KeyType::integer, "20", "", "Max-Forwards of requests that begin here.", true, 1, 255},
+    {"prack", KeyType::boolean, "no", "", "Provisional responses with a description are sent reliably (RFC 3262) to callers who support it, and calls offer it to phones; no does so for callers who require it alone. A route may say otherwise with iprack and prack.", true},
     {"ignorevia", KeyType::boolean, "no", "", "Answers go to where the packet came from even where Via names another port of the same address; yes is Yate's way.", false},
     {"maxchans", KeyType::integer, "0", "", "Legs at a time; further calls are refused with 503. 0 is any number.", true, 0, 1000000},
     {"t1", KeyType::milliseconds, "500", "ms", "Estimate of a round trip (RFC 3261 timer T1).", false, 10, 60000},
@@ -43,7 +44,7 @@ constexpr std::string_view kIgnoredGeneral[] = {
     "body_encoding", "caps_rtp", "change_party", "congestion_retry", "copy_on_refer", "detect_alter_route", "dtmfinband", "dtmfinfo",
     "dtmfmethods", "dtmfmethods_incoming", "expires_def", "fail_on_no_video", "floodevents", "floodprotection", "fork", "forward_sdp", "generate",
     "honor_dtmf_detect", "info", "initial_headers", "keepalive", "lazy100", "max_reg_threads", "maxpkt", "missing_cseq_error", "multi_ringing", "nat",
-    "nat_address", "odd_port", "options", "party_mutexcount", "prack", "preventive_bye", "printmsg", "privacy", "progress", "provisional", "range",
+    "nat_address", "odd_port", "options", "party_mutexcount", "preventive_bye", "printmsg", "privacy", "progress", "provisional", "range",
     "refresh_nosdp", "rtp_localip", "rtp_start", "rtpip", "secure", "send_avp", "sip_req_trans_count", "sip_rsp_trans_count", "tcp_keepalive",
     "tcp_keepalive_first", "tcp_maxpkt", "thread", "trace", "transfer", "tos", "udp_force_bind", "update", "useragent_headers", "video"};
 
@@ -85,6 +86,8 @@ constexpr Key kCallKeys[] = {
     {"early_media", KeyType::choice, "first", "", "Sound before the answer when several phones ring: the first phone's alone reaches the caller, or each one's under a To tag of its own.",
      true, {}, {}, "first,each"},
     {"auth_dialog", KeyType::boolean, "no", "", "Every request within an authenticated call needs credentials; no asks only those that come from elsewhere."},
+    {"session_expires", KeyType::seconds, "1800", "s", "A call is refreshed within this time, by either side, and ends when its other end is silent (RFC 4028); 0 asks for nothing, Yate's way.", true, 0, 604800000},
+    {"session_min", KeyType::seconds, "90", "s", "Shorter refresh times that the other side asks for are refused with 422 and this value (Min-SE).", true, 1000, 604800000},
     {"drop_on_close", KeyType::boolean, "no", "", "A call ends with the connection it was made over, as in Yate; no lets the next request take the phone's newest connection."},
 };
 
@@ -125,6 +128,7 @@ class Reader {
         {"registrar", "yate_expires", "yes", "a contact's expires parameter beats the Expires header"},
         {"registrar", "max_contacts", "1", "a user keeps a binding for each contact"},
         {"call", "maxcall", "0", "a call that nobody answers ends after 180 s"},
+        {"call", "session_expires", "0", "calls are refreshed every half hour and end when one side is silent"},
         {"call", "drop_on_close", "yes", "a call outlives the connection it was made over"},
         {"call", "auth_dialog", "yes", "requests within an authenticated call are not challenged where they come from its peer"},
     };
@@ -170,6 +174,7 @@ class Reader {
     out.check_from = settings_.boolean(s, "check_from");
     out.check_uri = settings_.boolean(s, "check_uri");
     out.nonce_lifetime = seconds(s, "nonce_lifetime");
+    out.prack = settings_.boolean(s, "prack");
     out.max_forwards = static_cast<unsigned>(settings_.integer(s, "maxforwards"));
     out.max_channels = static_cast<unsigned>(settings_.integer(s, "maxchans"));
     auto& t = out.transactions;
@@ -217,6 +222,10 @@ class Reader {
     c.early_media = settings_.text(s, "early_media") == "each" ? EarlyMedia::each : EarlyMedia::first;
     c.auth_dialog = settings_.boolean(s, "auth_dialog");
     c.drop_on_close = settings_.boolean(s, "drop_on_close");
+    c.session.interval = static_cast<std::uint32_t>(seconds(s, "session_expires").count());
+    c.session.minimum = static_cast<std::uint32_t>(seconds(s, "session_min").count());
+    if (c.session.interval != 0 && c.session.interval < c.session.minimum)
+      problem(s, "session_expires", fmt::format("session_expires: {} is less than session_min ({})", c.session.interval, c.session.minimum));
     out.transactions.timer_c = std::chrono::milliseconds(0);  // maxcall is a call's own, and may be longer
   }
 

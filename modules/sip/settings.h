@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "call/session_timer.h"
 #include "digest/digest.h"
 #include "net/address.h"
 #include "stack/transactions.h"
@@ -56,6 +57,7 @@ struct CallSettings {
   EarlyMedia early_media = EarlyMedia::first;
   bool auth_dialog = false;    ///< D4
   bool drop_on_close = false;  ///< D16
+  call::SessionTimer::Terms session;
 };
 
 struct SipSettings {
@@ -65,6 +67,7 @@ struct SipSettings {
   AccessSettings access;
   bool auth_calls = true, check_to = true, check_from = true, check_uri = true;
   std::chrono::seconds nonce_lifetime{300};
+  bool prack = false;  ///< RFC 3262 where the other side can, not only where it must
   unsigned max_forwards = 20;
   unsigned max_channels = 0;  ///< 0: any number
   stack::TransactionOptions transactions;

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "expect.h"
+#include "sip/dialog_headers.h"
 #include "sip/headers.h"
 #include "sip/scan.h"
 
@@ -49,7 +50,12 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     }
   }
   if (const auto type = parse_media_type(text)) walk(type->parameters, text);
-  parse_number(text);
+  if (const auto rack = parse_rack(text)) expect(rack->rseq != 0, "a reliable response has a number");
+  if (const auto session = parse_session_expires(text)) expect(parse_leading_number(text) == session->seconds, "Session-Expires begins with its seconds");
+  if (const auto why = parse_reason(text)) {
+    expect(!why->protocol.empty() && lies_in(why->protocol, text) && lies_in(why->text, text), "a reason lies in the value");
+  }
+  if (const auto number = parse_number(text)) expect(parse_leading_number(text) == *number, "a number begins with itself");
   expect(header_id(text) == HeaderId::other || header_info(header_id(text)).name.size() == text.size() || text.size() == 1, "a header's name has its length");
   method_from(text);
   std::vector<std::string_view> values;

@@ -142,8 +142,8 @@ class Strangers(Races):
 
 class Bodies(Races):
     def test_an_extension_we_lack_is_420(self):
-        call = self.caller.invite("102", headers=[("Require", "replaces, 100rel"), ("Replaces", "a;from-tag=b;to-tag=c")], authenticate=False)
-        self.assertEqual(call.refused(420)["unsupported"], "replaces, 100rel")
+        call = self.caller.invite("102", headers=[("Require", "precondition, 100rel, gruu")], authenticate=False)
+        self.assertEqual(call.refused(420)["unsupported"], "precondition, gruu")
         self.nothing_left(0)
 
     def test_a_call_without_an_offer_gets_one_with_the_answer(self):

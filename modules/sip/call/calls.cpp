@@ -9,6 +9,7 @@
 #include "call/description.h"
 #include "call/incoming_leg.h"
 #include "call/outgoing_leg.h"
+#include "call/passing.h"
 #include "call/router.h"
 
 namespace jackfield::sip::call {
@@ -52,6 +53,8 @@ void Calls::start() {
   install(messages::kCallProgress, 100, [this](BusMessage& message) -> Verdict { return ringing(183, message); });
   install(messages::kCallAnswered, 100, [this](BusMessage& message) -> Verdict { return answered(message); });
   install(messages::kCallUpdate, 100, [this](BusMessage& message) -> Verdict { return update(message); });
+  install(messages::kChanDtmf, 100, [this](BusMessage& message) -> Verdict { return passes(message, &send_digits); });
+  install(messages::kChanText, 100, [this](BusMessage& message) -> Verdict { return passes(message, &send_text); });
   install(messages::kCallDrop, 60, [this](BusMessage& message) -> Verdict { return drop(message); });
 }
 
@@ -92,8 +95,11 @@ bool Calls::request(const stack::IncomingRequest& request) {
   }
   if (method == Method::ack) return true;  // for nothing of ours
   if (method != Method::invite) return false;
+  auto& transactions = services_->core.transactions;
   if (has_unknown_body(request.message))
-    services_->core.transactions.reply(request, 415, {}, [](Writer& writer) { writer.header(HeaderId::accept, kAccept); });
+    transactions.reply(request, 415, {}, [](Writer& writer) { writer.header(HeaderId::accept, kAccept); });
+  else if (const auto minimum = SessionTimer::too_brief(request.message, services_->core.settings->call.session))
+    transactions.reply(request, 422, {}, [&](Writer& writer) { writer.header(HeaderId::min_se, static_cast<unsigned long>(*minimum)); });
   else new_call(request);
   return true;
 }
@@ -140,7 +146,7 @@ void Calls::in_dialog(const stack::IncomingRequest& request) {
   const Message& message = request.message;
   auto& services = *services_;
   Leg* leg = services.legs.find(stack::DialogKeyView{message.call_id(), message.to()->tag});
-  if (leg && !leg->dialog().is_from_peer(message)) leg = nullptr;
+  if (leg && !leg->is_from_peer(message)) leg = nullptr;
   if (!leg) {
     if (message.method() != Method::ack) services.core.transactions.reply(request, 481);
     return;
@@ -301,6 +307,13 @@ bool Calls::update(BusMessage& message) {
   Leg* leg = services_->leg_of(message.get(param::kPeerid));
   if (!leg) leg = services_->leg_of(message.get(param::kTargetid));
   return leg && leg->update(message);
+}
+
+bool Calls::passes(const BusMessage& message, bool (*send)(Leg&, const BusMessage&)) {
+  const LegTable::Scope scope(services_->legs);
+  Leg* leg = services_->leg_of(message.get(param::kPeerid));
+  if (!leg) leg = services_->leg_of(message.get(param::kTargetid));
+  return leg && send(*leg, message);
 }
 
 bool Calls::drop(BusMessage& message) {

@@ -19,7 +19,7 @@ class Calls {
   ~Calls();
   Calls(const Calls&) = delete;
 
-  /// Installs the handlers of call.execute, call.ringing, call.progress, call.answered, call.update and call.drop.
+  /// Installs the handlers of call.execute, call.ringing, call.progress, call.answered, call.update, call.drop, chan.dtmf and chan.text.
   void start();
   /// Ends every call: BYE, CANCEL or 503; done when the far ends have answered, or after a second.
   Task<> drain();
@@ -49,6 +49,8 @@ class Calls {
   bool ringing(int code, BusMessage& message);
   bool answered(BusMessage& message);
   bool update(BusMessage& message);
+  /// What passes from one leg to its peer, digits and text.
+  bool passes(const BusMessage& message, bool (*send)(Leg&, const BusMessage&));
   bool drop(BusMessage& message);
 
   std::shared_ptr<Services> services_;

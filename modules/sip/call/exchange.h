@@ -26,6 +26,9 @@ class Exchange {
   State state() const { return state_; }
   stack::ServerTransactionId server() const { return server_; }
   stack::ClientTransactionId client() const { return client_; }
+  bool offered() const { return offered_; }  ///< of the INVITE under way
+  /// An offer of ours waits for its answer.
+  bool offer_waits() const { return state_ == State::inviting || (state_ == State::unacknowledged && offered_); }
 
   // The first INVITE.
   /// Ours left; `offered`: it had a description.
@@ -49,30 +52,34 @@ class Exchange {
   /// Timer H or a closed connection: there will be no ACK.
   void unanswered() { state_ = State::idle; }
 
-  // From the peer leg: call.update with operation request, notify, reject or cancel. False: not now, `error` says why.
-  bool update(BusMessage& message);
+  // From the peer leg.
+  /// Its offer, or an INVITE that asks for one. The state is idle.
+  void ask(std::string_view sdp);
   /// The answer to what the far end offered: in a re-INVITE that waits, or in a 2xx whose ACK waits.
   void give_answer(std::string_view sdp);
+  void reject(const BusMessage& message);
+  /// Gives up the INVITE it asked for. False: there is none.
+  bool take_back();
+
+  /// Sends an INVITE that changes nothing, to see that the far end is there (RFC 4028 §7.4). The state is idle.
+  void refresh();
 
   /// The leg ends: what waits is answered (487), what is due is acknowledged. An unacknowledged 2xx goes on waiting.
   void end();
 
  private:
-  bool ask(BusMessage& message);
-  bool take_back();
+  bool send(std::string_view body);
   void send_offer(std::optional<std::string> sdp);
   void send_answer(std::optional<std::string> sdp);
   void refuse_reinvite(int code, std::string_view phrase);
   void send_ack(std::string_view sdp);
-  BusMessage update_for_peer(std::string_view operation, std::string_view sdp) const;
-  void tell_peer(std::string_view operation, std::string_view sdp);
-  /// What the peer leg does not take refuses the far end's re-INVITE, with `unhandled` unless it says why.
-  void ask_peer(std::string_view operation, int unhandled, std::string_view sdp = {});
-  void tell_refusal(const DisconnectReason& reason);
+  /// What the peer leg does not take refuses the far end's re-INVITE, with `otherwise` unless it says why.
+  void pass_on(std::string_view operation, int otherwise, std::string_view sdp = {});
 
   Leg& leg_;
   State state_ = State::idle;
   bool offered_ = false;  // inviting: our INVITE had the offer; unacknowledged: our 2xx had it
+  bool refreshing_ = false;  // inviting: the peer leg does not hear of it
   std::uint32_t cseq_ = 0;
   stack::ServerTransactionId server_;
   stack::ClientTransactionId client_;

@@ -8,6 +8,7 @@
 
 #include "call/leg.h"
 #include "call/parameters.h"
+#include "call/reliable_provisional.h"
 
 namespace jackfield::sip::call {
 
@@ -40,6 +41,10 @@ class IncomingLeg final : public Leg {
   /// call.answered.
   bool answer(const BusMessage& message);
 
+  Offers offers(const Message& request) const override;
+  /// Of the To tag that offers may be made under, before the answer.
+  SessionIdentity& identity() override;
+
   void cancelled(stack::ServerTransactionId transaction, const Message& cancel) override;
   void server_failed(stack::ServerTransactionId transaction) override;
 
@@ -50,20 +55,44 @@ class IncomingLeg final : public Leg {
     SessionIdentity identity;
     std::string branch = {};  ///< of the other side; empty: none yet
     int last_code = 0;
+    std::uint32_t remote_cseq = 0;  ///< each dialog has its own
+    std::uint32_t rseq = 0;         ///< of the last reliable response; 0: none
+    bool complete = false;          ///< the caller has acknowledged our answer under this tag (RFC 3262 §5)
+  };
+  /// call.answered that waits for a PRACK.
+  struct Answer {
+    std::string branch;
+    std::optional<std::string> sdp;
   };
 
   void end_setup(const DisconnectReason& reason) override;
   void ended_early(const DisconnectReason& reason) override;
   void provisional_due() override;
+  void reliable_due() override;
+  void acknowledged_reliably(const Request& request) override;
+  bool take_cseq(const Message& request) override;
+  bool may_offer() const override;
+  Early* find_early(std::string_view tag);
+  const Early* find_early(std::string_view tag) const { return const_cast<IncomingLeg*>(this)->find_early(tag); }
+  /// True while offers may pass before the answer, which they do in the dialog of our own tag alone.
+  bool is_complete_early() const;
   Early& early_of(std::string_view branch);
+  void forget_early();
+  bool is_reliable(std::string_view description) const;
+  void send_early(Early& early, int code, const std::string& body, const ReliableProvisional::Headers& headers = {});
+  void repeat_reliably();
   void send_provisional(int code, const std::string& branch, std::optional<std::string> sdp);
   void send_answer(const std::string& branch, std::optional<std::string> sdp);
   void refuse(const DisconnectReason& reason, int unknown);
 
   State state_ = State::routing;
   stack::ServerTransactionId invite_;
+  std::uint32_t invite_cseq_;
   bool offerless_;
+  bool prack_;
   std::vector<Early> early_;  // the first has the dialog's tag
+  ReliableProvisional reliably_;
+  std::optional<Answer> answer_;
 };
 
 }  // namespace jackfield::sip::call

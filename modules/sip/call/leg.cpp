@@ -2,6 +2,7 @@
 
 #include <jackfield/messages/chan.h>
 
+#include "call/passing.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -19,6 +20,7 @@ Leg::Leg(Services& services, ChannelDirection direction, const stack::FlowId& fl
     : Channel(services.core.engine.channels().next_id("sip"), "sip", direction),
       services_(services),
       exchange_(*this),
+      updates_(*this),
       number_(services.legs.next_number()),
       flow_(flow),
       identity_(services.core.engine.random().next()) {
@@ -34,6 +36,8 @@ Leg::~Leg() {
   services_.legs.disown(bye_);
   services_.legs.disown(exchange_.client());
   services_.legs.disown(exchange_.server());
+  services_.legs.disown(updates_.client());
+  for (const auto transaction : aside_) services_.legs.disown(transaction);
   services_.core.transport.release(flow_);
 }
 
@@ -62,27 +66,34 @@ BusMessage Leg::message(std::string_view name) const {
 void Leg::in_dialog(const Request& request) {
   const Message& message = request.message;
   // §12.2.2: an older number than the last is out of order. The first CSeq of the far end of an outgoing leg is whatever it likes.
-  if (!dialog_.take_cseq(message.cseq()->number)) return services_.reply(request, 500, "CSeq Out Of Order");
+  if (!take_cseq(message)) return services_.reply(request, 500, "CSeq Out Of Order");
   if (authenticated_ && request.flow != flow_) set_flow(request.flow);
-  switch (message.method()) {
+  const auto method = message.method();
+  if (gone_ && method != Method::bye) return services_.reply(request, 481);
+  far_end_.learn(message);
+  if (method == Method::invite || method == Method::update)
+    if (const auto minimum = SessionTimer::too_brief(message, session_terms()))
+      return services_.reply(request, 422, {}, [&](Writer& writer) { writer.header(HeaderId::min_se, static_cast<unsigned long>(*minimum)); });
+  switch (method) {
     case Method::bye:
       return bye(request);
     case Method::invite:
-      if (gone_) return services_.reply(request, 481);
       if (!answered()) return services_.reply(request, 500, {}, [](Writer& writer) { writer.header(HeaderId::retry_after, 1ul); });
       return exchange_.reinvite(request);
+    case Method::update:
+      return updates_.request(request);
+    case Method::prack:
+      return acknowledged_reliably(request);
     case Method::options:
       return services_.reply(request, 200, {}, [](Writer& writer) {
         writer.header(HeaderId::allow, kAllow).header(HeaderId::accept, kAccept);
       });
     case Method::info:
-      // Without a body it only asks whether we are there (RFC 2976 §2.2).
-      return services_.reply(request, message.body().empty() ? 200 : 415, {}, [&](Writer& writer) {
-        if (!message.body().empty()) writer.header(HeaderId::accept, "");
-      });
+      return take_info(*this, request);
+    case Method::message:
+      return take_text(*this, request);
     default:
-      return services_.reply(request, message.method() == Method::other ? 501 : 405, {},
-                             [](Writer& writer) { writer.header(HeaderId::allow, kAllow); });
+      return services_.reply(request, method == Method::other ? 501 : 405, {}, [](Writer& writer) { writer.header(HeaderId::allow, kAllow); });
   }
 }
 
@@ -101,6 +112,7 @@ void Leg::bye(const Request& request) {
   if (!gone_) {
     if (answered()) exchange_.end();
     else ended_early(reason);
+    updates_.end();
     leave(reason);
   }
   settle_end();
@@ -119,7 +131,15 @@ void Leg::response(stack::ClientTransactionId transaction, const Message& respon
     bye_ = {};
     return settle_end();
   }
-  if (transaction != exchange_.client() || response.status() < 200) return;
+  if (response.status() < 200) return;
+  far_end_.learn(response);
+  if (transaction != exchange_.client()) {
+    services_.legs.disown(transaction);
+    const bool aside = std::erase(aside_, transaction) != 0;
+    const bool over = transaction == updates_.client() ? updates_.response(response) : aside && response.status() == 481;
+    if (over) drop({"nocall"});
+    return;
+  }
   if (response.status() < 300) {
     dialog_.refresh_target(response);
     return exchange_.success(response);
@@ -134,8 +154,11 @@ void Leg::client_failed(stack::ClientTransactionId transaction, stack::ClientFai
     bye_ = {};
     return settle_end();
   }
-  if (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting) return;
-  exchange_.failed();
+  std::erase(aside_, transaction);
+  const bool update = transaction == updates_.client() && updates_.state() == UpdateExchange::State::updating;
+  if (!update && (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting)) return;
+  if (update) updates_.failed();
+  else exchange_.failed();
   drop({"timeout"});  // §12.2.1.2: silence ends the dialog
 }
 
@@ -164,6 +187,7 @@ void Leg::drop(const DisconnectReason& reason) {
 
 void Leg::hang_up(const DisconnectReason& reason) {
   exchange_.end();
+  updates_.end();
   bye_reason_ = reason_header(reason, true);
   // §15: the called side does not send BYE before its 2xx is acknowledged or given up.
   if (exchange_.state() == Exchange::State::unacknowledged) bye_waits_ = true;
@@ -236,6 +260,14 @@ void Leg::timer(Timer timer) {
       return drop({"timeout"});
     case Timer::provisional:
       return provisional_due();
+    case Timer::reliable:
+      return reliable_due();
+    case Timer::update:
+      return updates_.too_late();
+    case Timer::session:
+      return session_due();
+    case Timer::setup:
+      return setup_due();
   }
 }
 
@@ -287,25 +319,45 @@ void Leg::write_contact(Writer& writer) const {
   writer.header(HeaderId::contact, contact);
 }
 
-stack::ClientTransactionId Leg::send_request(Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra) {
+stack::ClientTransactionId Leg::send_request(Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra,
+                                             std::string_view content_type) {
+  return send_in(request_dialog(), method, body, extra, content_type);
+}
+
+stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra,
+                                        std::string_view content_type) {
   auto& core = services_.core;
   const auto flow = out_flow();
   const auto reach = core.transport.reach(flow);
   const auto branch = core.transactions.new_branch();
   std::string out;
   out.reserve(1024 + body.size());
-  Writer writer = dialog_.begin_request(out, method_name(method), dialog_.next_cseq(), {stack::transport_name(flow.kind), reach.host, reach.port, branch});
-  if (method == Method::invite) {
+  Writer writer = dialog.begin_request(out, method_name(method), dialog.next_cseq(), {stack::transport_name(flow.kind), reach.host, reach.port, branch});
+  if (method == Method::invite || method == Method::update) {
     write_contact(writer);
     writer.header(HeaderId::allow, kAllow);
+    writer.header(HeaderId::supported, reliable_ && !answered() ? kSupportedReliably : kSupported);
+    session_.write_request(writer, session_terms());
+    if (!body.empty()) sent_description_.assign(body);
   }
   if (!core.settings->useragent.empty()) writer.header(HeaderId::user_agent, core.settings->useragent);
   extra(writer);
   if (body.empty()) writer.end();
-  else writer.body("application/sdp", body);
+  else writer.body(content_type, body);
   const auto transaction = core.transactions.send(flow, method, branch, out);
   if (transaction) services_.legs.own(transaction, number_);
   return transaction;
+}
+
+bool Leg::send_aside(Method method, std::string_view body, std::string_view content_type) {
+  return send_aside_in(request_dialog(), method, body, content_type);
+}
+
+bool Leg::send_aside_in(stack::Dialog& dialog, Method method, std::string_view body, std::string_view content_type,
+                        const stack::Transactions::ExtraHeaders& extra) {
+  const auto transaction = send_in(dialog, method, body, extra, content_type);
+  if (transaction) aside_.push_back(transaction);
+  return static_cast<bool>(transaction);
 }
 
 void Leg::send_ack(std::uint32_t cseq, std::string_view body) {
@@ -328,15 +380,25 @@ bool Leg::respond(stack::ServerTransactionId transaction, int code, std::string_
   std::string out;
   out.reserve(1024 + sdp.size());
   Writer writer = start_response(out, *request, code, phrase, tag.empty() ? std::string_view(dialog_.local_tag()) : tag, flow.remote.host(), flow.remote.port());
-  if (code < 300) {  // it makes or refreshes a dialog (§12.1.1)
+  const bool session = request->method() == Method::invite || request->method() == Method::update;
+  if (code < 300 && session) {  // it makes or refreshes a dialog (§12.1.1)
     writer.copy_all(*request, HeaderId::record_route);
     write_contact(writer);
-    if (code >= 200) writer.header(HeaderId::allow, kAllow);
+    writer.header(HeaderId::allow, kAllow);
+    if (code >= 200) {
+      writer.header(HeaderId::supported, kSupported);
+      session_.write_answer(writer);
+    }
+    if (!sdp.empty()) sent_description_.assign(sdp);
   }
   if (!core.settings->useragent.empty()) writer.header(HeaderId::server, core.settings->useragent);
   extra(writer);
   if (sdp.empty()) writer.end();
   else writer.body("application/sdp", sdp);
+  if (session && code >= 200 && code < 300) {
+    session_.answered(core.engine.clock().now());
+    watch_session();
+  }
   return core.transactions.respond(transaction, code, out);
 }
 

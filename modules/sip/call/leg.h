@@ -10,11 +10,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "call/exchange.h"
+#include "call/far_end.h"
 #include "call/reasons.h"
 #include "call/services.h"
 #include "call/session_identity.h"
+#include "call/session_timer.h"
+#include "call/update_exchange.h"
 #include "stack/dialog.h"
 
 namespace jackfield::sip::call {
@@ -26,8 +30,12 @@ class Leg : public Channel {
     maxpdd,       ///< nothing heard for too long
     timeout,      ///< the call lasts too long
     provisional,  ///< a ringing INVITE repeats itself every minute (RFC 3261 §13.3.1.1)
+    reliable,     ///< a reliable provisional response is repeated (RFC 3262 §3)
+    update,       ///< the far end's UPDATE has waited long enough (RFC 3311 §5.2)
+    session,      ///< the session is refreshed, or has expired (RFC 4028)
+    setup,        ///< of the kinds of leg
   };
-  static constexpr std::size_t kTimers = 4;
+  static constexpr std::size_t kTimers = 8;
 
   Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow);
   ~Leg() override;
@@ -44,6 +52,9 @@ class Leg : public Channel {
   /// True when a request from there needs credentials first (D4).
   bool wants_credentials(const stack::FlowId& from) const;
 
+  /// Whether a request that has our tag comes from the far end that this leg talks to.
+  virtual bool is_from_peer(const Message& request) const { return dialog_.is_from_peer(request); }
+
   // From the wire.
   /// A request within the dialog that may be served; not an ACK. Where it came from becomes the dialog's flow.
   void in_dialog(const Request& request);
@@ -59,19 +70,42 @@ class Leg : public Channel {
   void drop(const DisconnectReason& reason);
   /// A BYE that still waits for the ACK leaves now: there will be nobody to receive one.
   void end_without_ack();
-  bool update(BusMessage& message) { return exchange_.update(message); }
+  /// call.update of the peer leg, with operation request, notify, reject or cancel. False: not now, `error` says why.
+  bool update(BusMessage& message);
   void complete(BusMessage& message) const override;
 
-  // For its exchange and its setup.
+  // For its exchanges.
+  /// What an offer of the far end meets (RFC 3311 §5.2): one of ours, or an earlier one of its own, may wait for its answer.
+  enum class Offers : std::uint8_t { allowed, ours_waits, theirs_waits };
+  virtual Offers offers(const Message& request) const;
+  /// The Contact of a request or a 2xx becomes where requests go (§12.2).
+  virtual void refresh_target(const Message& message) { dialog_.refresh_target(message); }
+  UpdateExchange& updates() { return updates_; }
+  SessionTimer& session() { return session_; }
+  SessionTimer::Terms session_terms() const;
+  /// A 2xx to our INVITE or UPDATE: the far end is there.
+  void session_confirmed(const Message& response);
+  /// It refused a refresh of ours, and is there.
+  void refresh_refused(int code);
+  /// The last description that the far end was sent.
+  const std::string& sent_description() const { return sent_description_; }
+  FarEnd& far_end() { return far_end_; }
+  void start_timer(Timer timer, Duration delay);
+  void stop_timer(Timer timer);
+
+  // For its exchanges and its setup.
   /// A message in this leg's name, with its channel parameters.
   BusMessage message(std::string_view name) const;
-  stack::ClientTransactionId send_request(Method method, std::string_view body = {}, const stack::Transactions::ExtraHeaders& extra = {});
+  stack::ClientTransactionId send_request(Method method, std::string_view body = {}, const stack::Transactions::ExtraHeaders& extra = {},
+                                          std::string_view content_type = "application/sdp");
+  /// A request whose answer changes nothing, unless there is no such dialog.
+  bool send_aside(Method method, std::string_view body, std::string_view content_type);
   void send_ack(std::uint32_t cseq, std::string_view body);
   /// A response to an INVITE of this dialog; `sdp` goes as given. `tag`: another To tag than the dialog's, for a first INVITE.
   /// False: the transaction is over.
   bool respond(stack::ServerTransactionId transaction, int code, std::string_view phrase = {}, std::string_view sdp = {},
                const stack::Transactions::ExtraHeaders& extra = {}, std::string_view tag = {});
-  SessionIdentity& identity() { return identity_; }
+  virtual SessionIdentity& identity() { return identity_; }
   Exchange& exchange() { return exchange_; }
   void set_media_asked() { media_asked_ = true; }
   /// Destroys the leg (later) when it left the bus and nothing on the wire waits for it.
@@ -85,12 +119,25 @@ class Leg : public Channel {
   /// True while a transaction of the setup is open.
   virtual bool setup_open() const { return false; }
   virtual void provisional_due() {}
+  virtual void reliable_due() {}
+  virtual void setup_due() {}
+  /// A PRACK; nobody but a caller whose call is not answered sends one.
+  virtual void acknowledged_reliably(const Request& request) { services_.reply(request, 481); }
+  /// Takes the number of a request; false: older than one already seen (§12.2.2).
+  virtual bool take_cseq(const Message& request) { return dialog_.take_cseq(request.cseq()->number); }
+  /// True when an offer may be sent; before the answer by UPDATE only.
+  virtual bool may_offer() const;
+  /// The dialog that requests belong to.
+  virtual stack::Dialog& request_dialog() { return dialog_; }
+  stack::ClientTransactionId send_in(stack::Dialog& dialog, Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra,
+                                     std::string_view content_type);
+  /// As send_aside, within one of several dialogs.
+  bool send_aside_in(stack::Dialog& dialog, Method method, std::string_view body, std::string_view content_type,
+                     const stack::Transactions::ExtraHeaders& extra = {});
 
   /// Hangs up on the bus: peer, chan.hangup, the engine's table. Once. `own_code` is this leg's cause_sip where `reason` has none.
   void leave(const DisconnectReason& reason, int own_code = 0);
   void hang_up(const DisconnectReason& reason);
-  void start_timer(Timer timer, Duration delay);
-  void stop_timer(Timer timer);
   void set_flow(const stack::FlowId& flow);
   void set_dialog(stack::Dialog dialog);
   void set_identity(const SessionIdentity& identity) { identity_ = identity; }
@@ -100,6 +147,10 @@ class Leg : public Channel {
 
   Services& services_;
   Exchange exchange_;
+  UpdateExchange updates_;
+  FarEnd far_end_;
+  SessionTimer session_;
+  bool reliable_ = false;  ///< our INVITE lets provisional responses be reliable (RFC 3262)
   std::string caller_, called_, username_, domain_;
   std::optional<Device> device_;  // finds the phone's next connection
   bool authenticated_ = false;
@@ -107,12 +158,16 @@ class Leg : public Channel {
  private:
   void bye(const Request& request);
   void send_bye();
+  void session_due();
+  void watch_session();
   const stack::FlowId& out_flow();
 
   LegNumber number_;
   stack::Dialog dialog_;
   stack::FlowId flow_;
   SessionIdentity identity_;
+  std::string sent_description_;
+  std::vector<stack::ClientTransactionId> aside_;
   std::array<TimerHandle, kTimers> timers_;
   stack::ClientTransactionId bye_;
   std::string bye_reason_;  // Reason of a BYE that waits for the ACK

@@ -85,6 +85,7 @@ OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMess
     if (is_token(header) && std::ranges::find(kReserved, header_id(header)) == std::end(kReserved)) extra_.emplace_back(header, value);
   }
 
+  reliable_ = execute.has(param::kPrack) ? execute.flag(param::kPrack) : core.settings->prack;
   const auto& limits = core.settings->call;
   start_timer(Timer::maxcall, Duration(execute.number(param::kMaxcall, limits.maxcall.count())));
   start_timer(Timer::maxpdd, Duration(execute.number(param::kMaxpdd, limits.maxpdd.count())));
@@ -133,16 +134,20 @@ void OutgoingLeg::send_invite(std::optional<std::string> sdp) {
     log.debug("event=calling channel={} peer={} target={} address={} callid={}", id(), peer(), log_value(dialog().target()), address(),
               log_value(dialog().call_id()));
   const auto body = sdp->empty() ? std::string() : identity().apply(*sdp);
+  // Without an offer of ours a reliable response would bring one, to be answered before anybody has answered the caller's.
+  if (body.empty()) reliable_ = false;
+  if (send_first(body)) return;
+  state_ = State::over;
+  drop({"noanswer"});
+}
+
+bool OutgoingLeg::send_first(std::string_view body) {
+  services_.legs.disown(exchange_.client());
   const auto invite = send_request(Method::invite, body, [this](Writer& writer) {
     for (const auto& [name, value] : extra_) writer.header(std::string_view(name), value);
   });
-  extra_.clear();
-  extra_.shrink_to_fit();
-  if (!invite) {
-    state_ = State::over;
-    return drop({"noanswer"});
-  }
   exchange_.invited(invite, !body.empty());
+  return static_cast<bool>(invite);
 }
 
 // From the far end.
@@ -165,7 +170,10 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
 BusMessage OutgoingLeg::news(std::string_view name, const Message& response) const {
   auto news = message(name);
   news.set(param::kCallid, fmt::format("sip/{}/{}/{}", dialog().call_id(), dialog().local_tag(), response.to()->tag));
-  const auto description = description_of(response);
+  auto description = description_of(response);
+  // What was agreed reliably need not be said again, and what is said does not count (RFC 6337 §2.2).
+  if (const auto* early = early_.find(response.to()->tag); early && response.status() >= 200 && (early->complete || description.empty()))
+    description = early->description;
   if (description.empty()) return news;
   news.set(param::kRtpForward, "yes").set(param::kSdpRaw, description);
   if (response.status() < 200) news.set(param::kEarlymedia, "yes");
@@ -175,6 +183,11 @@ BusMessage OutgoingLeg::news(std::string_view name, const Message& response) con
 void OutgoingLeg::provisional(const Message& response) {
   const int code = response.status();
   if (code == 100 || state_ == State::cancelling) return;
+  far_end_.learn(response);
+  if (auto* early = early_.take(dialog(), response)) {
+    if (!take_reliable(*early, response)) return;
+    if (early->description.empty()) early->description = description_of(response);
+  }
   stop_timer(Timer::maxpdd);
   const bool ringing = code == 180;
   set_state(ringing ? ChannelState::ringing : ChannelState::progressing);
@@ -184,9 +197,61 @@ void OutgoingLeg::provisional(const Message& response) {
   services_.core.engine.bus().enqueue(std::move(message));
 }
 
+// RFC 3262 §4.
+bool OutgoingLeg::take_reliable(EarlyDialog& early, const Message& response) {
+  if (!response.lists(HeaderId::require, "100rel")) return true;
+  const auto rseq = parse_leading_number(response.value(HeaderId::rseq));
+  if (!rseq || !early.in_order(*rseq)) return false;
+  const auto rack = fmt::format("{} {} INVITE", *rseq, response.cseq()->number);
+  send_aside_in(early.dialog, Method::prack, {}, {}, [&](Writer& writer) { writer.header(HeaderId::rack, rack); });
+  if (exchange_.offered() && !description_of(response).empty()) early.complete = true;
+  return true;
+}
+
+EarlyDialog* OutgoingLeg::early_of(const Message& message) const {
+  if (state_ != State::calling && state_ != State::cancelling) return nullptr;
+  return early_.find(message.is_request() ? message.from()->tag : message.to()->tag);
+}
+
+bool OutgoingLeg::is_from_peer(const Message& request) const {
+  return state_ == State::answered ? Leg::is_from_peer(request) : early_of(request) != nullptr;
+}
+
+bool OutgoingLeg::take_cseq(const Message& request) {
+  auto* early = early_of(request);
+  return early ? early->dialog.take_cseq(request.cseq()->number) : Leg::take_cseq(request);
+}
+
+void OutgoingLeg::refresh_target(const Message& message) {
+  if (auto* early = early_of(message)) early->dialog.refresh_target(message);
+  else Leg::refresh_target(message);
+}
+
+// Offers before the answer: in the first dialog whose own offer is answered reliably (RFC 3311 §5.1).
+
+Leg::Offers OutgoingLeg::offers(const Message& request) const {
+  if (answered()) return Leg::offers(request);
+  const auto* early = early_of(request);
+  if (!early || !early->complete || early != early_.complete()) return Offers::ours_waits;
+  if (updates_.state() == UpdateExchange::State::idle) return Offers::allowed;
+  return updates_.state() == UpdateExchange::State::updating ? Offers::ours_waits : Offers::theirs_waits;
+}
+
+bool OutgoingLeg::may_offer() const {
+  if (answered()) return Leg::may_offer();
+  return state_ == State::calling && early_.complete() && updates_.state() == UpdateExchange::State::idle;
+}
+
+stack::Dialog& OutgoingLeg::request_dialog() {
+  auto* early = state_ == State::calling ? early_.complete() : nullptr;
+  return early ? early->dialog : dialog();
+}
+
 void OutgoingLeg::success(const Message& response) {
   const bool crossed = state_ == State::cancelling;
+  if (const auto* early = early_.find(response.to()->tag)) dialog() = early->dialog;  // its numbers go on
   state_ = State::answered;
+  extra_ = {};
   dialog().establish(response);
   exchange_.success(response);
   set_answered_now();
@@ -195,6 +260,7 @@ void OutgoingLeg::success(const Message& response) {
     return settle_end();
   }
   services_.core.engine.bus().enqueue(news(messages::kCallAnswered, response));
+  early_.clear();
   if (onward_) go_on(response);
 }
 
@@ -226,6 +292,10 @@ bool OutgoingLeg::joined(const BusMessage& message) {
 }
 
 void OutgoingLeg::refused(const Message& response) {
+  // RFC 4028 §7.3: not for the caller, who did not ask for our interval.
+  if (response.status() == 422 && state_ == State::calling && session().raise(response, session_terms()) &&
+      send_first(exchange_.offered() ? sent_description() : std::string()))
+    return;
   state_ = State::over;
   services_.legs.disown(exchange_.client());
   exchange_.refused();
@@ -245,6 +315,7 @@ void OutgoingLeg::client_failed(stack::ClientTransactionId transaction, stack::C
 // From us.
 
 void OutgoingLeg::end_setup(const DisconnectReason& reason) {
+  updates().end();
   if (state_ != State::calling) {
     state_ = State::over;
     return;

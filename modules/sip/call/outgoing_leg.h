@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "call/early_dialogs.h"
 #include "call/leg.h"
 #include "call/target.h"
 
@@ -42,6 +43,9 @@ class OutgoingLeg final : public Leg {
 
   void response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) override;
   void client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) override;
+  bool is_from_peer(const Message& request) const override;
+  Offers offers(const Message& request) const override;
+  void refresh_target(const Message& message) override;
 
  private:
   void send_invite(std::optional<std::string> sdp);
@@ -52,6 +56,14 @@ class OutgoingLeg final : public Leg {
   void end_setup(const DisconnectReason& reason) override;
   void ended_early(const DisconnectReason&) override {}
   bool setup_open() const override { return state_ == State::cancelling; }
+  bool take_cseq(const Message& request) override;
+  bool may_offer() const override;
+  stack::Dialog& request_dialog() override;
+  bool send_first(std::string_view body);
+  /// The early dialog that a message of the far end belongs to, while there is no other; null: none.
+  EarlyDialog* early_of(const Message& message) const;
+  /// False: a reliable response that is not to be seen again.
+  bool take_reliable(EarlyDialog& early, const Message& response);
   /// In the name of the far end's dialog that `response` belongs to.
   BusMessage news(std::string_view name, const Message& response) const;
 
@@ -62,8 +74,9 @@ class OutgoingLeg final : public Leg {
   };
 
   State state_ = State::preparing;
+  mutable EarlyDialogs early_;
   std::unique_ptr<Onward> onward_;
-  std::vector<std::pair<std::string, std::string>> extra_;  // osip_* headers, until the INVITE left
+  std::vector<std::pair<std::string, std::string>> extra_;  // osip_* headers, until the INVITE has its final response
 };
 
 }  // namespace jackfield::sip::call

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string>
+
+#include "sip/dialog_headers.h"
 
 namespace jackfield::sip::call {
 
@@ -42,6 +45,17 @@ std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+/// As append_reason writes them again.
+std::string without_escapes(std::string_view quoted) {
+  std::string out;
+  out.reserve(quoted.size());
+  for (std::size_t i = 0; i < quoted.size(); ++i) {
+    if (quoted[i] == '\\' && i + 1 < quoted.size()) ++i;
+    out += quoted[i];
+  }
   return out;
 }
 
@@ -91,20 +105,16 @@ void set_parameter(DisconnectReason& reason, std::string_view name, std::string_
 void read_reason_headers(const Message& message, DisconnectReason& reason) {
   if (!message.has(HeaderId::reason)) return;
   for (const std::string_view value : message.list(HeaderId::reason)) {
-    const auto semicolon = value.find(';');
-    if (semicolon == std::string_view::npos) continue;
-    auto name = value.substr(0, semicolon);
-    while (!name.empty() && (name.back() == ' ' || name.back() == '\t')) name.remove_suffix(1);
-    const auto protocol = lower(name);
-    const Parameters parameters{value.substr(semicolon)};
-    const auto cause = parameters.get("cause");
-    if (!cause || !number(*cause)) continue;
+    const auto why = parse_reason(value);
+    if (!why || !why->cause) continue;
+    const auto protocol = lower(why->protocol);
+    const auto cause = std::to_string(*why->cause), words = without_escapes(why->text);
     if (protocol == "sip" && parameter(reason, param::kCauseSip).empty()) {
-      set_parameter(reason, param::kCauseSip, *cause);
-      set_parameter(reason, param::kReasonSip, parameters.get("text").value_or(""));
+      set_parameter(reason, param::kCauseSip, cause);
+      set_parameter(reason, param::kReasonSip, words);
     } else if (std::ranges::find(kProtocols, protocol) != std::end(kProtocols)) {
-      set_parameter(reason, "cause_" + protocol, *cause);
-      set_parameter(reason, "reason_" + protocol, parameters.get("text").value_or(""));
+      set_parameter(reason, "cause_" + protocol, cause);
+      set_parameter(reason, "reason_" + protocol, words);
     }
   }
 }

@@ -49,6 +49,10 @@ bool Services::is_full() const {
   return limit != 0 && legs.size() >= limit;
 }
 
+stack::ServerTransactionId Services::begin(const Request& request) {
+  return request.transaction ? request.transaction : core.transactions.begin({request.message, request.flow});
+}
+
 void Services::reply(const Request& request, int code, std::string_view phrase, const stack::Transactions::ExtraHeaders& extra) {
   const stack::IncomingRequest incoming{request.message, request.flow};
   auto transaction = request.transaction;

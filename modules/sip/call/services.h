@@ -36,6 +36,8 @@ struct Services {
   Leg* leg_of(std::string_view channel) const;
   bool is_full() const;  ///< maxchans is reached
 
+  /// The transaction of a request that waits for its answer; it may have begun already.
+  stack::ServerTransactionId begin(const Request& request);
   /// Answers a request within a dialog and keeps the answer for its retransmissions.
   void reply(const Request& request, int code, std::string_view phrase = {}, const stack::Transactions::ExtraHeaders& extra = {});
 
@@ -55,6 +57,12 @@ struct Services {
 inline constexpr std::string_view kAccept = "application/sdp, multipart/mixed";
 
 /// The methods a dialog of ours takes, for Allow.
-inline constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+inline constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE";
+
+/// The extensions a dialog of ours takes, for Require of those who need them; and what our messages offer (Supported): reliable
+/// provisional responses only where they are wanted.
+inline constexpr std::string_view kExtensions[] = {"100rel", "timer"};
+inline constexpr std::string_view kSupported = "timer";
+inline constexpr std::string_view kSupportedReliably = "100rel, timer";
 
 }  // namespace jackfield::sip::call

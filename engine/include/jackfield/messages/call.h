@@ -47,7 +47,7 @@ inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<Pa
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDiversion}, {&param::kCallto}, {&param::kCalledname}, {&param::kContext}, {&param::kDriver}, {&param::kLine},
     {&param::kAccount}, {&param::kUser}, {&param::kHost}, {&param::kPort}, {&param::kOconnectionId}, {&param::kOipTransport}, {&param::kTimeout},
-    {&param::kMaxcall}, {&param::kMaxpdd}, {&param::kTarget}, {&param::kDirect}, {&param::kXsipBody}, {&param::kXsipType},
+    {&param::kMaxcall}, {&param::kMaxpdd}, {&param::kPrack}, {&param::kIprack}, {&param::kTarget}, {&param::kDirect}, {&param::kXsipBody}, {&param::kXsipType},
     {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
     {&param::kForkFake}, {&param::kForkRinger}, {&param::kForkStop}, {&param::kStopCall}, {&param::kError, Way::out},
     {&param::kReason, Way::out}, {&param::kHandlers, Way::both}}));
@@ -102,7 +102,8 @@ inline constexpr auto kCallRouteParameters = with_channel_set(std::to_array<Para
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDiversion}, {&param::kContext}, {&param::kRouteType}, {&param::kReason}, {&param::kRouteRegfile},
     {&param::kDriver, Way::out}, {&param::kCallto, Way::out}, {&param::kError, Way::out}, {&param::kRedirect, Way::out},
-    {&param::kTimeout, Way::out}, {&param::kMaxcall, Way::out}, {&param::kMaxpdd, Way::out}, {&param::kLine, Way::out},
+    {&param::kTimeout, Way::out}, {&param::kMaxcall, Way::out}, {&param::kMaxpdd, Way::out}, {&param::kPrack, Way::out},
+    {&param::kIprack, Way::out}, {&param::kLine, Way::out},
     {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallRoute{
     .name = "call.route",
@@ -112,7 +113,7 @@ inline constexpr MessageName kCallRoute{
     .parameters = kCallRouteParameters};
 
 inline constexpr auto kCallUpdateParameters = with_channel_set(std::to_array<ParameterUse>({
-    {&param::kOperation}, {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kFormats},
+    {&param::kOperation}, {&param::kMethod}, {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kFormats},
     {&param::kMedia}, {&param::kAudioChanged}, {&param::kMute}, {&param::kError, Way::out}, {&param::kReason, Way::out}}));
 inline constexpr MessageName kCallUpdate{
     .name = "call.update",

@@ -45,7 +45,7 @@ inline constexpr MessageName kChanDisconnected{
     .parameters = kChanDisconnectedParameters};
 
 inline constexpr auto kChanDtmfParameters = with_channel_set(std::to_array<ParameterUse>({
-    {&param::kText}, {&param::kDetected}, {&param::kDuration}, {&param::kSequence}}));
+    {&param::kText}, {&param::kDetected}, {&param::kDuration}, {&param::kSequence}, {&param::kXsipBody}, {&param::kXsipType}}));
 inline constexpr MessageName kChanDtmf{
     .name = "chan.dtmf",
     .doc = "A digit was pressed.",
@@ -111,10 +111,10 @@ inline constexpr MessageName kChanStartup{
     .parameters = kChanStartupParameters};
 
 inline constexpr auto kChanTextParameters = with_channel_set(std::to_array<ParameterUse>({
-    {&param::kText}, {&param::kXsipBody}, {&param::kXsipType}}));
+    {&param::kText}, {&param::kMethod}, {&param::kXsipBody}, {&param::kXsipType}}));
 inline constexpr MessageName kChanText{
     .name = "chan.text",
-    .doc = "Text within a call.",
+    .doc = "Text within a call, or another body that came in INFO: then `method` says so.",
     .sent_by = "drivers, scripts",
     .result = "true: the other leg took it",
     .parameters = kChanTextParameters};

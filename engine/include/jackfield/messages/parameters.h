@@ -78,6 +78,7 @@ inline constexpr ParameterName kInLine{"in_line", "", "The line or connection a 
 inline constexpr ParameterName kIpHost{"ip_host", "", "The source address."};
 inline constexpr ParameterName kIpPort{"ip_port", "", "The source port."};
 inline constexpr ParameterName kIpTransport{"ip_transport", "", "UDP, TCP or TLS."};
+inline constexpr ParameterName kIprack{"iprack", "", "True: the caller gets reliable provisional responses (RFC 3262) where he supports them."};
 inline constexpr ParameterName kLastpeerid{"lastpeerid", "", "The last channel this one was connected to."};
 inline constexpr ParameterName kLine{"line", "", "The line to call out by; in engine messages, the line somebody typed."};
 inline constexpr ParameterName kListener{"listener", "", "Name of the listener the request arrived at."};
@@ -105,6 +106,7 @@ inline constexpr ParameterName kPartword{"partword", "", "The beginning of the w
 inline constexpr ParameterName kPeerid{"peerid", "", "The channel this one is connected to."};
 inline constexpr ParameterName kPlugin{"plugin", "", "The one module that is initialised; absent for all."};
 inline constexpr ParameterName kPort{"port", "", "The port to send to when the target names none."};
+inline constexpr ParameterName kPrack{"prack", "", "True: the phone is offered reliable provisional responses (RFC 3262)."};
 inline constexpr ParameterName kProtocol{"protocol", "", "Whose credentials they are: sip."};
 inline constexpr ParameterName kQ{"q", "", "Preference of a binding, 0 to 1."};
 inline constexpr ParameterName kRealm{"realm", "", "The realm of the digest."};
