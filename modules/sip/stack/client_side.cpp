@@ -69,6 +69,7 @@ void ClientSide::fired(Timer timer, std::uint64_t id) {
 
 // The user may do anything when told, so the transaction is looked up again for each action.
 void ClientSide::run(std::uint64_t id, const Actions& actions, const Received* received) {
+  bool over = false;
   for (const Action& action : actions) {
     Client* client = table_.find(id);
     if (!client) return;
@@ -89,8 +90,13 @@ void ClientSide::run(std::uint64_t id, const Actions& actions, const Received* r
         context_.user->response({id}, received->message, received->flow);
         break;
       case Do::start:
-        // What waits for repetitions of a final response sends its own request no more; a refused INVITE is asked for its ACK.
-        if (action.timer == Timer::k || action.timer == Timer::m) std::string().swap(client->request);
+        // K would only absorb the final response when it comes again. Without a transaction it is nobody's, and dropped as well.
+        if (action.timer == Timer::k) {
+          over = true;
+          break;
+        }
+        // What waits for further 2xx (RFC 6026) sends its own request no more; a refused INVITE is asked for its ACK.
+        if (action.timer == Timer::m) std::string().swap(client->request);
         sinks_.start(client->timers, id, action.timer, action.delay);
         break;
       case Do::stop:
@@ -109,6 +115,7 @@ void ClientSide::run(std::uint64_t id, const Actions& actions, const Received* r
         break;  // of servers
     }
   }
+  if (over && table_.find(id)) end(id);
 }
 
 void ClientSide::end(std::uint64_t id) {

@@ -78,6 +78,9 @@ void client_key(std::string& out, std::string_view branch, Method method, std::s
   out.clear();
   append_method(out, method, method_text);
   out.push_back(kSeparator);
+  // Ours all have the cookie. Without it the key is short enough to be kept in place.
+  if (branch.starts_with(kBranchCookie)) branch.remove_prefix(kBranchCookie.size());
+  else out.push_back(kSeparator);
   out.append(branch);
 }
 

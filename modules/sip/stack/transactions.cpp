@@ -85,7 +85,7 @@ void Transactions::Impl::received(const FlowId& flow, std::string_view bytes) {
   // §8.1.3.3: a response with a second Via was meant for somebody further down.
   const auto vias = std::count_if(message.headers().begin(), message.headers().end(),
                                   [](const HeaderLine& line) { return line.id == HeaderId::via; });
-  if (vias == 1 && !client.response(message, flow)) context.user->stray_response(message, flow);
+  if (vias == 1 && !client.response(message, flow) && message.method() == Method::invite) context.user->stray_response(message, flow);
 }
 
 void Transactions::Impl::request(const FlowId& flow) {

@@ -62,7 +62,7 @@ class TransactionUser {
   /// 1xx (not 100 of a non-INVITE), 2xx (each of them), 3xx–6xx (acknowledged already).
   virtual void response(ClientTransactionId transaction, const Message& response, const FlowId& flow) = 0;
   virtual void client_failed(ClientTransactionId transaction, ClientFailure failure) = 0;
-  /// A response that matches no transaction (a late 2xx of a forked INVITE); most users drop it.
+  /// A response to an INVITE that matches no transaction (a late 2xx of a fork); most users drop it.
   virtual void stray_response(const Message& response, const FlowId& flow) = 0;
   virtual void flow_closed(const FlowId& flow, std::string_view reason) = 0;
 };

@@ -18,9 +18,9 @@ TEST_CASE("a request is repeated until it is answered, and the answer told once"
   CHECK(f.user.take() == Lines{"response 200"});
   f.engine.advance(4s);
   CHECK(f.transport.sent.empty());
-  f.let_all_end();
+  CHECK(f.transactions.live() == 0);
   f.answer(200);
-  CHECK(f.user.take() == Lines{"stray 200"});
+  CHECK(f.user.take().empty());
 }
 
 TEST_CASE("a request that nobody answers fails after 64*T1") {
@@ -171,7 +171,7 @@ TEST_CASE("a response with a second Via is not ours") {
   CHECK(f.user.take().empty());
 }
 
-TEST_CASE("linger shortens D, I, J and K") {
+TEST_CASE("linger shortens D, I and J") {
   Fixture f({.linger = 1s});
   f.request("INVITE");
   f.answer(486);
@@ -183,7 +183,7 @@ TEST_CASE("linger shortens D, I, J and K") {
   f.receive(RequestText{.method = "ACK", .to_tag = "us"}.text());
   f.keep_each(200);
   f.receive(RequestText{.method = "MESSAGE", .branch = "z9hG4bK2"}.text());
-  CHECK(f.transactions.live() == 2);
+  CHECK(f.transactions.live() == 1);
   CHECK(f.transactions.completed() == 2);
   f.engine.advance(2s);
   CHECK(f.transactions.live() == 0);
