@@ -1,6 +1,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -43,6 +44,18 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
+/// The interface a zone names, by its name or its number (RFC 4007 §11.2); 0: there is none.
+std::uint32_t parse_scope(std::string_view zone) {
+  std::uint32_t index = 0;
+  const auto [end, error] = std::from_chars(zone.data(), zone.data() + zone.size(), index);
+  if (error == std::errc{} && end == zone.data() + zone.size()) return index;
+  char name[IF_NAMESIZE];
+  if (zone.empty() || zone.size() >= sizeof name || zone.find('\0') != std::string_view::npos) return 0;
+  std::memcpy(name, zone.data(), zone.size());
+  name[zone.size()] = 0;
+  return ::if_nametoindex(name);
+}
+
 bool has_prefix(const std::array<std::uint8_t, 16>& bytes, const std::array<std::uint8_t, 16>& prefix, unsigned bits) {
   const unsigned whole = bits / 8, rest = bits % 8;
   if (std::memcmp(bytes.data(), prefix.data(), whole) != 0) return false;
@@ -61,8 +74,9 @@ std::optional<Address> Address::parse(std::string_view host, std::uint16_t port)
     return result;
   }
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::size_t percent = host.find('%');
   std::array<std::uint8_t, 16> bytes{};
-  if (!parse_v6(host, bytes.data())) return std::nullopt;
+  if (!parse_v6(host.substr(0, percent), bytes.data())) return std::nullopt;
   result.bytes_ = {};
   if (std::memcmp(bytes.data(), kMappedPrefix, sizeof kMappedPrefix) == 0) {
     std::copy(bytes.begin() + 12, bytes.end(), result.bytes_.begin());
@@ -71,7 +85,10 @@ std::optional<Address> Address::parse(std::string_view host, std::uint16_t port)
     result.bytes_ = bytes;
     result.family_ = 6;
   }
-  return result;
+  if (percent == std::string_view::npos) return result;
+  if (!result.is_link_local()) return std::nullopt;
+  result.scope_ = parse_scope(host.substr(percent + 1));
+  return result.scope_ != 0 ? std::optional(result) : std::nullopt;
 }
 
 std::optional<Address> Address::parse_with_port(std::string_view text, std::uint16_t default_port) {
@@ -110,6 +127,7 @@ Address Address::from(const ::sockaddr& address) {
     } else {
       std::memcpy(result.bytes_.data(), bytes, 16);
       result.family_ = 6;
+      if (result.is_link_local()) result.scope_ = in.sin6_scope_id;
     }
     result.port_ = ntohs(in.sin6_port);
   }
@@ -121,6 +139,7 @@ unsigned Address::to(::sockaddr_storage& out) const {
     ::sockaddr_in6 in{};
     in.sin6_family = AF_INET6;
     in.sin6_port = htons(port_);
+    in.sin6_scope_id = scope_;
     std::memcpy(in.sin6_addr.s6_addr, bytes_.data(), 16);
     std::memcpy(&out, &in, sizeof in);
     return sizeof in;
@@ -196,7 +215,17 @@ AddressText::AddressText(const Address& address) {
 
 std::string Address::host() const { return std::string(AddressText(*this).host()); }
 std::string Address::uri_host() const { return std::string(AddressText(*this).uri_host()); }
-std::string Address::text() const { return std::string(AddressText(*this).text()); }
+
+std::string Address::text() const {
+  const AddressText plain(*this);
+  std::string out(plain.text());
+  if (scope_ == 0) return out;
+  char name[IF_NAMESIZE];
+  std::string zone = "%";
+  if (::if_indextoname(scope_, name)) zone += name;
+  else append_number(zone, scope_);  // the interface is gone
+  return out.insert(plain.uri_host().size() - 1, zone);
+}
 
 std::size_t AddressHash::operator()(const Address& address) const noexcept {
   std::uint64_t low, high;

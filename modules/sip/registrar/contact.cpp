@@ -29,9 +29,9 @@ Reached reach_of(const Uri& contact, const stack::FlowId& source, const Via& via
     if (sent_by && sent_by->same_host(source.remote)) out.address.set_port(named->port());
   }
   // Over a connection the port that the contact names is the phone's own business.
-  const bool same_place = named && (stack::is_reliable(source.kind) ? named->same_host(out.address) : *named == out.address);
-  out.behind_nat = !same_place;
-  if (named && *named == out.address) {
+  const bool same_host = named && named->same_host(out.address), same_port = named && named->port() == out.address.port();
+  out.behind_nat = !(same_host && (same_port || stack::is_reliable(source.kind)));
+  if (same_host && same_port) {
     out.data = contact.text;
     return out;
   }

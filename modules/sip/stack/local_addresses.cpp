@@ -47,7 +47,7 @@ net::Address LocalAddresses::towards(const net::Address& remote) {
 bool LocalAddresses::has(const net::Address& address) {
   if (address.is_loopback()) return true;  // 127.0.0.0/8 is all ours
   if (!known_ || clock_.now() - refreshed_ >= kTrusted) refresh();
-  return own_.contains(address.with_port(0));
+  return own_.contains(address.with_port(0).without_scope());
 }
 
 void LocalAddresses::refresh() {
@@ -57,7 +57,7 @@ void LocalAddresses::refresh() {
   own_.clear();
   for (const ifaddrs* at = list; at; at = at->ifa_next) {
     if (!at->ifa_addr || (at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6)) continue;
-    own_.insert(net::Address::from(*at->ifa_addr).with_port(0));
+    own_.insert(net::Address::from(*at->ifa_addr).with_port(0).without_scope());
   }
   refreshed_ = clock_.now();
   known_ = true;

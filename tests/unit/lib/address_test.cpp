@@ -34,7 +34,7 @@ TEST_CASE("an address is read and shown the same") {
 
 TEST_CASE("what is no address is refused") {
   for (const std::string_view text : {"", "192.0.2", "192.0.2.1.", "192.0.2.256", "192.0.2.01", "1.2.3.4.5", "192.0.2.1 ", "example.com", "[192.0.2.1]x", "2001:db8::1::2",
-                                      "[2001:db8::1", "fe80::1%eth0", ":::", "1234567890123456789012345678901234567890123456789012345"}) {
+                                      "[2001:db8::1", ":::", "1234567890123456789012345678901234567890123456789012345"}) {
     CAPTURE(std::string(text));
     CHECK_FALSE(Address::parse(text));
   }
@@ -70,6 +70,32 @@ TEST_CASE("an address survives the way through a sockaddr; mapped ones come back
   ::sockaddr_storage storage;
   CHECK(Address().to(storage) == 0);
   CHECK(Address().text().empty());
+}
+
+TEST_CASE("a link-local address keeps the interface it belongs to, and never sends it") {
+  const auto on_loopback = Address::parse("fe80::1%lo", 5060);  // the one interface every machine has, number 1
+  REQUIRE(on_loopback);
+  CHECK(on_loopback->scope() == 1);
+  CHECK(Address::parse("[fe80::1%1]", 5060) == on_loopback);
+  CHECK(on_loopback->text() == "[fe80::1%lo]:5060");
+  CHECK(Address::parse_with_port(on_loopback->text()) == on_loopback);
+  CHECK(on_loopback->host() == "fe80::1");
+  CHECK(on_loopback->uri_host() == "[fe80::1]");
+
+  sockaddr_storage name{};
+  on_loopback->to(name);
+  CHECK(reinterpret_cast<const sockaddr_in6&>(name).sin6_scope_id == 1);
+  CHECK(Address::from(reinterpret_cast<const sockaddr&>(name)) == *on_loopback);
+
+  const auto elsewhere = Address::parse("fe80::1%999999", 5060), nowhere = Address::parse("fe80::1", 5060);
+  CHECK(elsewhere->text() == "[fe80::1%999999]:5060");
+  CHECK_FALSE(elsewhere->same_host(*on_loopback));
+  CHECK(nowhere->same_host(*on_loopback));  // as a far end writes it
+  CHECK(on_loopback->without_scope() == *nowhere);
+  for (const auto* text : {"fe80::1%", "fe80::1%nosuchinterface0", "fe80::1%0", "2001:db8::1%lo", "192.0.2.1%lo", "::1%lo"}) {
+    CAPTURE(text);
+    CHECK_FALSE(Address::parse(text));
+  }
 }
 
 TEST_CASE("kinds of addresses") {
