@@ -23,14 +23,14 @@ void Binding::Delete::operator()(Binding* binding) const noexcept {
   ::operator delete(binding);
 }
 
-Binding::Pointer Binding::make(PackedBinding packed, std::int64_t expires_ms) {
+Binding::Pointer Binding::make(PackedBinding packed, std::int64_t expires_ms, bool kept) {
   const auto bytes = packed.bytes();
   auto* binding = new (::operator new(sizeof(Binding) + bytes.size())) Binding;
   std::memcpy(static_cast<void*>(binding + 1), bytes.data(), bytes.size());
   binding->expires_ms_ = expires_ms;
   binding->size_ = static_cast<std::uint32_t>(bytes.size());
   binding->hash_ = hash_of(packed.username());
-  binding->kept_ = !packed.reliable();
+  binding->kept_ = kept;
   return Pointer(binding);
 }
 
@@ -49,7 +49,8 @@ BindingTable::~BindingTable() = default;
 
 Binding& BindingTable::add(PackedBinding packed, std::int64_t expires_ms) {
   if (size_ >= users_.size()) grow();
-  auto made = Binding::make(packed, expires_ms);
+  const auto connection = packed.connection();
+  auto made = Binding::make(packed, expires_ms, !connection.reliable);
   if (free_.empty()) {
     free_.push_back(static_cast<BindingId>(slots_.size()));
     slots_.emplace_back();
@@ -60,22 +61,23 @@ Binding& BindingTable::add(PackedBinding packed, std::int64_t expires_ms) {
   auto** link = &users_[made->hash_ & (users_.size() - 1)];
   while (*link) link = &(*link)->next_in_bucket_;
   ++size_;
-  return place(std::move(made), link);
+  return place(std::move(made), link, connection.id);
 }
 
 Binding& BindingTable::replace(Binding& old, PackedBinding packed, std::int64_t expires_ms) {
-  auto made = Binding::make(packed, expires_ms);  // before `old` goes: `packed` may be a view into it
+  const auto connection = packed.connection();
+  auto made = Binding::make(packed, expires_ms, !connection.reliable);  // before `old` goes: `packed` may be a view into it
   made->id_ = old.id_;
   auto** link = user_link(old);
   unlink(old);
-  return place(std::move(made), link);
+  return place(std::move(made), link, connection.id);
 }
 
-Binding& BindingTable::place(Binding::Pointer made, Binding** link) {
+Binding& BindingTable::place(Binding::Pointer made, Binding** link, std::string_view connection_id) {
   auto& binding = *made;
   binding.next_in_bucket_ = *link;
   *link = &binding;
-  link_connection(binding);
+  link_connection(binding, connection_id);
   slots_[binding.id_] = std::move(made);
   return binding;
 }
@@ -110,11 +112,10 @@ Binding** BindingTable::user_link(const Binding& binding) {
   return link;
 }
 
-void BindingTable::link_connection(Binding& binding) {
-  const auto id = binding.packed().parameter(messages::param::kConnectionId);
-  if (!id || id->empty()) return;
+void BindingTable::link_connection(Binding& binding, std::string_view connection_id) {
+  if (connection_id.empty()) return;
   // At the front and linked both ways: thousands of bindings may share the connection of a listener.
-  auto** head = &connections_[hash_of(*id) & (connections_.size() - 1)];
+  auto** head = &connections_[hash_of(connection_id) & (connections_.size() - 1)];
   binding.link_on_connection_ = head;
   binding.next_on_connection_ = *head;
   if (*head) (*head)->link_on_connection_ = &binding.next_on_connection_;
@@ -141,7 +142,7 @@ void BindingTable::grow() {
   each([this](Binding& binding) {
     if (!binding.link_on_connection_) return;
     binding.link_on_connection_ = nullptr;
-    link_connection(binding);
+    link_connection(binding, binding.packed().connection().id);
   });
 }
 

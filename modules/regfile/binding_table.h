@@ -20,7 +20,7 @@ class Binding {
     void operator()(Binding* binding) const noexcept;
   };
   using Pointer = std::unique_ptr<Binding, Delete>;
-  static Pointer make(PackedBinding packed, std::int64_t expires_ms);
+  static Pointer make(PackedBinding packed, std::int64_t expires_ms, bool kept);
 
   PackedBinding packed() const;
   std::string_view username() const;
@@ -75,11 +75,11 @@ class BindingTable {
   }
 
  private:
-  Binding& place(Binding::Pointer made, Binding** link);
+  Binding& place(Binding::Pointer made, Binding** link, std::string_view connection_id);
   /// Out of both indexes; the slot still owns it.
   void unlink(Binding& binding);
   Binding** user_link(const Binding& binding);
-  void link_connection(Binding& binding);
+  void link_connection(Binding& binding, std::string_view connection_id);
   void grow();
 
   std::vector<Binding::Pointer> slots_;

@@ -47,6 +47,13 @@ std::optional<std::uint64_t> take_small(std::string_view& bytes) {
   return number;
 }
 
+/// The code of a name that is kept, worked out by the compiler.
+consteval std::uint8_t place_of(std::string_view name) {
+  for (std::size_t i = 0; i < kKept.size(); ++i)
+    if (kKept[i] == name) return static_cast<std::uint8_t>(i + 1);
+  throw "not kept";
+}
+
 void append_text(std::string& out, std::string_view text) {
   append_number(out, text.size());
   out.append(text);
@@ -58,6 +65,14 @@ std::optional<std::string_view> take_text(std::string_view& bytes) {
   const auto text = bytes.substr(0, *size);
   bytes.remove_prefix(*size);
   return text;
+}
+
+/// False when the bytes end too early.
+bool skip_parameter(std::string_view& bytes) {
+  const auto first = static_cast<std::uint8_t>(bytes.front());
+  bytes.remove_prefix(1);
+  if ((first & ~kSameAsKey) == 0 && !take_text(bytes)) return false;
+  return (first & kSameAsKey) != 0 || take_text(bytes).has_value();
 }
 
 }  // namespace
@@ -139,15 +154,27 @@ std::optional<std::string_view> PackedBinding::parameter(std::string_view name) 
       if (code != 0 || parameter->name == name) return parameter->value;
       continue;
     }
-    rest.remove_prefix(1);
-    if (code == 0 && !take_text(rest)) break;
-    if (!(first & kSameAsKey) && !take_text(rest)) break;
+    if (!skip_parameter(rest)) break;
   }
   return std::nullopt;
 }
 
-bool PackedBinding::reliable() const {
-  return parse_boolean(parameter(param::kConnectionReliable).value_or("")).value_or(false);
+PackedBinding::Connection PackedBinding::connection() const {
+  constexpr auto kId = place_of(param::kConnectionId), kReliable = place_of(param::kConnectionReliable);
+  Connection connection;
+  for (auto rest = parameters_; !rest.empty();) {
+    const auto first = static_cast<std::uint8_t>(rest.front());
+    const auto code = first & ~kSameAsKey;
+    if (code == kId || code == kReliable) {
+      const auto parameter = take_parameter(rest);
+      if (!parameter) break;
+      if (code == kId) connection.id = parameter->value;
+      else connection.reliable = parse_boolean(parameter->value).value_or(false);
+    } else if (!skip_parameter(rest)) {
+      break;
+    }
+  }
+  return connection;
 }
 
 bool PackedBinding::lists(std::string_view names, std::string_view name) {

@@ -51,7 +51,13 @@ class PackedBinding {
       if (name == "driver" || lists(names, name)) visit(name, value);
     });
   }
-  bool reliable() const;
+  /// How it came; both found in one pass.
+  struct Connection {
+    std::string_view id;
+    bool reliable = false;
+  };
+  Connection connection() const;
+  bool reliable() const { return connection().reliable; }
 
   /// Whether the comma-separated `names` have `name`.
   static bool lists(std::string_view names, std::string_view name);

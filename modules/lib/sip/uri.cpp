@@ -114,8 +114,12 @@ tl::expected<Uri, Error> Uri::parse(std::string_view text) {
   uri.text = text;
   Cursor in(text);
   const char* const from = in.at();
-  if (!text::is(in.peek(), text::kAlpha)) return fail("URI without a scheme", 0);
-  while (!in.done() && (text::is(in.peek(), text::kAlpha | text::kDigit) || in.peek() == '+' || in.peek() == '-' || in.peek() == '.')) in.skip(1);
+  if (text::equal(text.substr(0, 4), "sip:")) {
+    in.skip(3);  // nearly all of them
+  } else {
+    if (!text::is(in.peek(), text::kAlpha)) return fail("URI without a scheme", 0);
+    while (!in.done() && (text::is(in.peek(), text::kAlpha | text::kDigit) || in.peek() == '+' || in.peek() == '-' || in.peek() == '.')) in.skip(1);
+  }
   const std::string_view scheme = in.since(from);
   if (!in.eat(':')) return fail("URI without a scheme", in);
 
