@@ -18,6 +18,10 @@
 
 namespace jackfield::sip {
 
+namespace guard {
+class Guard;
+}
+
 /// Who sent a request, as D2 decided.
 struct Sender {
   enum class Kind : std::uint8_t { user, trusted, line, anonymous } kind = Kind::anonymous;
@@ -34,6 +38,7 @@ struct Core {
   stack::Transactions& transactions;
   std::shared_ptr<const SipSettings> settings;  ///< replaced as a whole on reload
   std::vector<ListenerSettings> listeners = {};  ///< by stack::FlowId::listener
+  guard::Guard* guard = nullptr;                 ///< none: nobody is delayed, banned or shed
 
   /// Where a request came in.
   const ListenerSettings& listener(const stack::FlowId& flow) const { return listeners.at(flow.listener); }

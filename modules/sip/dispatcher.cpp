@@ -4,6 +4,7 @@
 #include <string>
 
 #include "answer.h"
+#include "guard/guard.h"
 #include "registrar/contact.h"
 
 namespace jackfield::sip {
@@ -33,8 +34,10 @@ void Dispatcher::request(const IncomingRequest& request) {
     calls_.request(request);
     return;
   }
+  const bool new_work = message.to()->tag.empty();
+  if (new_work && core_.guard && core_.guard->ignores(message)) return;
   if (!acceptable(request)) return;
-  if (message.to()->tag.empty()) return out_of_dialog(request);
+  if (new_work) return out_of_dialog(request);
   if (!calls_.request(request)) answer(core_, request, {}, 481);
 }
 
@@ -54,7 +57,12 @@ bool Dispatcher::acceptable(const IncomingRequest& request) {
 }
 
 void Dispatcher::out_of_dialog(const IncomingRequest& request) {
-  switch (request.message.method()) {
+  const auto method = request.message.method();
+  if ((method == Method::invite || method == Method::reg) && core_.guard && core_.guard->sheds(request))
+    return answer(core_, request, {}, 503, {}, [this](Writer& writer) {
+      writer.header(HeaderId::retry_after, static_cast<unsigned long>(core_.settings->guard.retry_after.count()));
+    });
+  switch (method) {
     case Method::reg: return registrar_.request(request);
     case Method::options: return options(request);
     case Method::invite:

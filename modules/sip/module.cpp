@@ -1,7 +1,9 @@
 // The SIP channel. Wires the stack, the parts that stand on it and the bus; start, reload and stop.
 #include "admission/gate.h"
 #include "call/calls.h"
+#include "console.h"
 #include "dispatcher.h"
+#include "guard/door.h"
 #include "listeners.h"
 #include "registrar/registrar.h"
 #include "settings.h"
@@ -9,6 +11,8 @@
 
 #include <jackfield/messages/engine.h>
 #include <jackfield/module.h>
+
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <optional>
@@ -20,13 +24,19 @@ namespace {
 struct Running {
   Running(Engine& engine, std::shared_ptr<const SipSettings> settings)
       : transactions(engine, settings->transactions),
-        transport(stack::make_transport(engine, settings->transport, transactions)),
-        core{engine, engine.log("sip"), *transport, transactions, std::move(settings)} {
+        guard(engine),
+        door(guard, transactions),
+        transport(stack::make_transport(engine, settings->transport, door)),
+        core{engine, engine.log("sip"), *transport, transactions, std::move(settings), {}, &guard} {
+    door.attach(*transport);
+    guard.attach(core);
     transactions.attach(*transport, dispatcher);
   }
   ~Running() { transactions.stop(); }
 
   stack::Transactions transactions;
+  guard::Guard guard;
+  guard::Door door;
   std::unique_ptr<stack::Transport> transport;
   Core core;
   admission::Gate gate{core};
@@ -34,6 +44,7 @@ struct Running {
   call::Calls calls{core, gate, registrar};
   Dispatcher dispatcher{core, gate, registrar, calls};
   Bus::Subscription status;
+  Console console{core, guard, registrar};
 };
 
 struct SipPlan : Plan {
@@ -43,6 +54,17 @@ struct SipPlan : Plan {
   std::optional<ListenerChange> listeners;
   SourceLine where;
 };
+
+constexpr rlim_t kOtherFiles = 256;  // journals, sockets of databases, pipes of scripts
+
+/// Whether as many connections as may be open can be.
+void check_open_files(const Core& core) {
+  rlimit files{};
+  const auto wanted = core.settings->transport.max_connections + kOtherFiles;
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY || files.rlim_cur >= wanted) return;
+  core.log.warning("event=limits open_files={} max_connections={} hint=\"`ulimit -n {}`, LimitNOFILE= of systemd, or a smaller max_connections= in [general] of sip.conf\"",
+                   files.rlim_cur, core.settings->transport.max_connections, wanted);
+}
 
 /// With the engine's [telephony] where sip.conf says nothing.
 std::shared_ptr<const SipSettings> with_defaults_of(const Engine& engine, const SipPlan& plan) {
@@ -94,12 +116,14 @@ class SipModule final : public ModuleOf<SipPlan> {
 
  private:
   void start(Engine& engine) {
+    running_->guard.open();
     running_->calls.start();
     running_->status = engine.bus().install({.message = messages::kEngineStatus, .priority = 110, .track = "sip"}, [this](jackfield::Message& message) -> Verdict {
       return add_status(message, running_->core, running_->registrar.table(), running_->calls);
     });
     for (const auto& [index, listener] : running_->transport->listeners())
       running_->core.log.info("event=listening listener={} transport={} address={}", listener.name, stack::transport_name(listener.kind), listener.bind.text());
+    check_open_files(running_->core);
     // In the first turn of the loop every store is started.
     engine.post([running = std::weak_ptr<Running>(running_)] {
       if (const auto held = running.lock()) held->registrar.recall_all();

@@ -36,7 +36,12 @@ constexpr Key kGeneralKeys[] = {
     {"linger", KeyType::milliseconds, "0", "ms", "How long finished transactions are remembered; 0 is as RFC 3261 has it.", false, 0, 120000},
     {"tcp_idle", KeyType::seconds, "120", "s", "A connection that carries no binding and no dialog is closed after this silence.", false, 1000, 86400000},
     {"tcp_connect", KeyType::milliseconds, "5000", "ms", "How long setting up a connection may take.", false, 10, 120000},
-    {"max_connections", KeyType::integer, "10000", "", "Connections at a time.", false, 1, 1000000},
+    {"tcp_first", KeyType::milliseconds, "10000", "ms", "How long a new connection may stay without a byte.", false, 10, 3600000},
+    {"tcp_message", KeyType::milliseconds, "10000", "ms", "How long a message on a connection may take from its first byte to its last, where no binding and no dialog is carried.", false, 10, 3600000},
+    {"max_connections", KeyType::integer, "10000", "", "Connections at a time; a newcomer beyond takes the place of one that carries nothing and has long been silent.", false, 1, 1000000},
+    {"max_connections_per_source", KeyType::integer, "100", "", "Connections of one address that carry no binding and no dialog, as above; 0 is any number.", false, 0, 1000000},
+    {"max_header", KeyType::integer, "16384", "bytes", "Longest headers of a message on a connection; longer ones are refused with 513.", false, 1024, 1048576},
+    {"max_message", KeyType::integer, "65535", "bytes", "Longest datagram, and longest body on a connection; longer ones are refused with 513 and 413.", false, 2048, 16777216},
 };
 
 constexpr std::string_view kIgnoredGeneral[] = {
@@ -95,6 +100,7 @@ constexpr Section kSections[] = {
     {.name = "general", .doc = "The listener every set-up has, and who may do what.", .keys = kGeneralKeys, .ignored = kIgnoredGeneral},
     {.name = "registrar", .doc = "Registrations of phones.", .keys = kRegistrarKeys, .ignored = kIgnoredRegistrar},
     {.name = "call", .doc = "Calls.", .keys = kCallKeys},
+    {.name = "guard", .doc = "What strangers, floods and wrong passwords may cost.", .keys = guard::kGuardKeys},
     {.name = "listener *", .doc = "Further listeners, one section each; the word after the blank is the listener's name.", .keys = kListenerKeys,
      .sample = "[listener office]\naddr=192.0.2.1\nport=5080\ntype=udp, tcp\n", .ignored = kIgnoredListener},
 };
@@ -109,6 +115,7 @@ class Reader {
     read_general(*out);
     read_registrar(*out);
     read_call(*out);
+    out->guard = guard::read_guard(settings_, [this](std::string_view section, std::string_view key) { return networks(section, key); });
     read_listeners(*out);
     if (settings_.from_yate()) name_differences();
     return out;
@@ -185,7 +192,12 @@ class Reader {
     t.ignore_via = settings_.boolean(s, "ignorevia");
     out.transport.tcp_idle = settings_.duration(s, "tcp_idle");
     out.transport.tcp_connect_timeout = settings_.duration(s, "tcp_connect");
+    out.transport.tcp_first = settings_.duration(s, "tcp_first");
+    out.transport.tcp_message = settings_.duration(s, "tcp_message");
     out.transport.max_connections = static_cast<std::size_t>(settings_.integer(s, "max_connections"));
+    out.transport.max_per_source = static_cast<std::size_t>(settings_.integer(s, "max_connections_per_source"));
+    out.transport.max_header_bytes = static_cast<std::size_t>(settings_.integer(s, "max_header"));
+    out.transport.max_message = static_cast<std::size_t>(settings_.integer(s, "max_message"));
   }
 
   void read_registrar(SipSettings& out) {

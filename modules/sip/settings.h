@@ -12,6 +12,7 @@
 
 #include "call/session_timer.h"
 #include "digest/digest.h"
+#include "guard/guard_settings.h"
 #include "net/address.h"
 #include "stack/transactions.h"
 #include "stack/transport.h"
@@ -75,6 +76,7 @@ struct SipSettings {
   std::vector<ListenerSettings> listeners;
   RegistrarSettings registrar;
   CallSettings call;
+  guard::GuardSettings guard;
 
   /// The access rules of the listener a request came in by; `name` is ListenerOptions::name.
   const AccessSettings& access_of(std::string_view listener) const;

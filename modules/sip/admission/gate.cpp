@@ -11,6 +11,7 @@
 #include "admission/whose_number.h"
 #include "call/reasons.h"
 #include "answer.h"
+#include "guard/guard.h"
 #include "sip/text.h"
 #include "sip/uri.h"
 
@@ -22,6 +23,7 @@ namespace param = messages::param;
 using stack::IncomingRequest;
 
 constexpr std::string_view kOnFailure = "authfail_";  // what such a parameter of the answer is called once the credentials proved wrong
+constexpr std::size_t kMostDelayed = 10000;  // challenges that wait; further ones leave at once
 constexpr std::string_view kCheckTo = "check_to", kCheckFrom = "check_from";
 
 stack::HashKey random_key(Random& random) {
@@ -61,9 +63,12 @@ bool begins_with(std::string_view text, std::string_view prefix) { return text.s
 Gate::Gate(Core& core)
     : core_(core),
       digest_(random_key(core.engine.random())),
+      delays_(core.engine.timers().add_sink([this](std::uint64_t id) { challenge_due({id}); })),
       challenged_(core.engine.metrics().counter("jackfield_sip_challenges_total", "Requests answered with a challenge.")),
       refused_(core.engine.metrics().counter("jackfield_sip_refusals_total", "Requests refused before anything was done for them.")),
       wrong_(core.engine.metrics().counter("jackfield_sip_wrong_credentials_total", "Requests with wrong credentials.")) {}
+
+Gate::~Gate() { core_.engine.timers().remove_sink(delays_); }
 
 std::chrono::seconds Gate::now() const {
   return std::chrono::duration_cast<std::chrono::seconds>(core_.engine.clock().now().time_since_epoch());
@@ -164,7 +169,7 @@ void Gate::decide_user(const IncomingRequest& request, Transaction transaction, 
   const auto& message = question.message;
   const auto code = asked_code(message);
   if (message.retvalue() == "-" || (!handled && code)) return refuse(request, transaction, code.value_or(403), {}, "user.auth refused the user");
-  if (!handled) return wrong(request, transaction, question);
+  if (!handled) return wrong(request, transaction, question, "unknown user");
 
   stack::DigestSecret secret{.password = message.retvalue()};
   if (message.get(param::kHa1Realm, core_.settings->realm) == core_.settings->realm) {
@@ -179,7 +184,7 @@ void Gate::decide_user(const IncomingRequest& request, Transaction transaction, 
   if (!algorithm || std::find(offered.begin(), offered.end(), *algorithm) == offered.end())
     return challenge(request, transaction, Stale::no, &secret);
   switch (digest_.verify(credentials, request.message.method_text(), secret)) {
-    case digest::Verdict::mismatch: return wrong(request, transaction, question);
+    case digest::Verdict::mismatch: return wrong(request, transaction, question, "wrong password");
     case digest::Verdict::unusable: return challenge(request, transaction, Stale::no, &secret);
     case digest::Verdict::match: break;
   }
@@ -189,6 +194,7 @@ void Gate::decide_user(const IncomingRequest& request, Transaction transaction, 
     return refuse(request, transaction, 400, "Credentials Are For Another URI", "the uri of the credentials is not the request's");
   if (!digest_.note_use(credentials, fingerprint(request.message))) return challenge(request, transaction, Stale::yes);
   sources_.note_user(request.flow.remote);
+  if (core_.guard) core_.guard->proved(request.flow);
   pass(request, transaction, question, true, done);
 }
 
@@ -206,8 +212,11 @@ void Gate::pass(const IncomingRequest& request, Transaction transaction, Questio
   }
   // A rule that named the user vouches for the caller's number too; credentials vouch for the user only.
   if ((proved || question.with_credentials || question.purpose == Purpose::registration) &&
-      !has_own_number(request, question.purpose, sender))
+      !has_own_number(request, question.purpose, sender)) {
+    if (core_.guard)
+      core_.guard->last_failures().note(sender.username, core_.engine.clock().wall(), request.flow.remote, "To or From is not one of the user's numbers");
     return refuse(request, transaction, 403, {}, question.purpose == Purpose::registration ? "To is not one of the user's numbers" : "From is not one of the user's numbers");
+  }
   done(sender, request, transaction);
 }
 
@@ -219,7 +228,7 @@ bool Gate::has_own_number(const IncomingRequest& request, Purpose purpose, const
          is_own_number(sender, unescape(from.uri.user));
 }
 
-void Gate::wrong(const IncomingRequest& request, Transaction transaction, Question& question) {
+void Gate::wrong(const IncomingRequest& request, Transaction transaction, Question& question, std::string_view why) {
   wrong_.add();
   // The nonce was ours and that source's (checked before asking), so the source is proved (D7).
   jackfield::Message fail(messages::kUserAuthfail.name, core_.engine.clock().wall());
@@ -230,11 +239,32 @@ void Gate::wrong(const IncomingRequest& request, Transaction transaction, Questi
     else if (i < question.given) fail.set(name, value);
   }
   const auto code = asked_code(fail);
-  core_.log.info("event=wrong-credentials method={} user={} address={} callid={}", request.message.method_text(),
-                 log_value(fail.get(param::kUsername)), request.flow.remote.text(), log_value(request.message.call_id()));
+  if (!fail.has(param::kReason)) fail.set(param::kReason, why);
+  const std::string username(fail.get(param::kUsername));
+  // What a filter of log lines (fail2ban) goes by: the address is proved, and no challenge writes this line.
+  core_.log.info("event=wrong-credentials reason=\"{}\" method={} user={} address={} transport={} callid={}", why, request.message.method_text(),
+                 log_value(username), request.flow.remote.text(), stack::transport_name(request.flow.kind), log_value(request.message.call_id()));
   core_.engine.bus().enqueue(std::move(fail));
+  const auto consequence = core_.guard ? core_.guard->wrong(request.flow, username, why) : guard::Guard::Consequence{};
+  if (consequence.banned) return refuse(request, transaction, 403, {}, "banned for wrong credentials");
   if (code && *code != 401) return refuse(request, transaction, *code, {}, "wrong credentials");
-  challenge(request, transaction, Stale::no);
+  if (consequence.delay == Duration(0) || !challenge_later(request, transaction, consequence.delay)) challenge(request, transaction, Stale::no);
+}
+
+bool Gate::challenge_later(const IncomingRequest& request, Transaction transaction, Duration delay) {
+  if (delayed_ >= kMostDelayed) return false;
+  if (!transaction) transaction = core_.transactions.begin(request);
+  waiting_.insert(transaction.value);
+  ++delayed_;
+  core_.engine.timers().start(delays_, transaction.value, delay);
+  return true;
+}
+
+void Gate::challenge_due(Transaction transaction) {
+  --delayed_;
+  if (waiting_.erase(transaction.value) == 0) return;  // cancelled
+  if (const auto* message = core_.transactions.request_of(transaction))
+    challenge(IncomingRequest{*message, core_.transactions.flow_of(transaction)}, transaction, Stale::no);
 }
 
 void Gate::refuse(const IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why) {

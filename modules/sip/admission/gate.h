@@ -18,6 +18,7 @@ namespace jackfield::sip::admission {
 class Gate final : public Admission {
  public:
   explicit Gate(Core& core);
+  ~Gate() override;
 
   void admit(const stack::IncomingRequest& request, Purpose purpose, Done done) override;
   void challenge(const Message& request, const stack::FlowId& flow, stack::ServerTransactionId transaction) override;
@@ -44,7 +45,9 @@ class Gate final : public Admission {
   void decide_user(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled,
                    const AuthHeader& credentials, const Done& done);
   void pass(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool proved, const Done& done);
-  void wrong(const stack::IncomingRequest& request, Transaction transaction, Question& question);
+  void wrong(const stack::IncomingRequest& request, Transaction transaction, Question& question, std::string_view why);
+  bool challenge_later(const stack::IncomingRequest& request, Transaction transaction, Duration delay);
+  void challenge_due(Transaction transaction);
   void refuse(const stack::IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why);
   void refuse_unproved(const stack::IncomingRequest& request, int code, std::string_view phrase, std::string_view why);
   void challenge(const stack::IncomingRequest& request, Transaction transaction, Stale stale, const stack::DigestSecret* known = nullptr);
@@ -58,7 +61,9 @@ class Gate final : public Admission {
   Core& core_;
   stack::DigestAuth digest_;
   KnownSources sources_;
-  std::unordered_set<std::uint64_t> waiting_;  ///< transactions whose user.auth has no verdict yet
+  std::unordered_set<std::uint64_t> waiting_;  ///< transactions whose user.auth has no verdict yet, or whose challenge is delayed
+  std::size_t delayed_ = 0;                    ///< challenges whose time has not come
+  TimerSinkId delays_;
   Counter& challenged_;
   Counter& refused_;
   Counter& wrong_;

@@ -11,6 +11,7 @@
 #include "call/outgoing_leg.h"
 #include "call/passing.h"
 #include "call/router.h"
+#include "guard/guard.h"
 
 namespace jackfield::sip::call {
 
@@ -107,7 +108,9 @@ bool Calls::request(const stack::IncomingRequest& request) {
 void Calls::new_call(const stack::IncomingRequest& request) {
   auto& core = services_->core;
   const bool draining = core.engine.draining();
-  if (draining || services_->is_full())
+  // Whether an emergency call is a user's is known once he has proved it: admitted() asks again.
+  const bool emergency = core.guard && core.guard->is_emergency(request.message);
+  if (!emergency && (draining || services_->is_full()))
     return core.transactions.reply(request, 503, draining ? "Shutting Down" : "Too Many Calls",
                                    [](Writer& writer) { writer.header(HeaderId::retry_after, kRetryAfter); });
   services_->admission.admit(request, Admission::Purpose::call,
@@ -120,8 +123,15 @@ void Calls::new_call(const stack::IncomingRequest& request) {
 void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request, stack::ServerTransactionId transaction) {
   const LegTable::Scope scope(services_->legs);
   auto& core = services_->core;
-  if (!transaction) transaction = core.transactions.begin(request);
   const Message& invite = request.message;
+  const bool emergency = core.guard && sender.kind == Sender::Kind::user && core.guard->is_emergency(invite);
+  if (emergency) {
+    core.log.warning("event=emergency-call user={} called={} address={} callid={}", log_value(sender.username), log_value(invite.request_uri()->user),
+                     request.flow.remote.text(), log_value(invite.call_id()));
+  } else if (core.engine.draining() || services_->is_full()) {
+    return answer(core, request, transaction, 503, {}, [](Writer& writer) { writer.header(HeaderId::retry_after, kRetryAfter); });
+  }
+  if (!transaction) transaction = core.transactions.begin(request);
   const Parties parties(invite);
   auto& leg = static_cast<IncomingLeg&>(
       services_->legs.add(std::make_unique<IncomingLeg>(*services_, invite, request.flow, transaction, sender, parties)));
@@ -139,6 +149,7 @@ void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request
 
   auto preroute = leg.message(messages::kCallPreroute);
   describe_invite(preroute, core, invite, request.flow, sender, parties);
+  if (emergency) preroute.set_flag(param::kEmergency, true);
   core.engine.spawn("call.route", route_call(services_->self, leg.number(), std::move(startup), std::move(preroute)));
 }
 
@@ -239,8 +250,9 @@ Verdict Calls::execute(BusMessage& message) {
     return false;
   };
   auto& services = *services_;
-  if (services.core.engine.draining()) return refuse("shutdown", "Shutting down");
-  if (services.is_full()) return refuse("congestion", "Too many calls");
+  const bool emergency = message.flag(param::kEmergency, false);
+  if (!emergency && services.core.engine.draining()) return refuse("shutdown", "Shutting down");
+  if (!emergency && services.is_full()) return refuse("congestion", "Too many calls");
   callto.remove_prefix(kPrefix.size());
   const auto target = find_target(services, callto, message);
   if (!target) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "guard/guard.h"
 #include "sip/writer.h"
 
 namespace jackfield::sip::registrar {
@@ -60,6 +61,7 @@ bool Keepalive::failed(stack::ClientTransactionId transaction) {
   if (asked == asked_.end()) return false;
   if (auto* binding = table_.find(asked->second); binding && !binding->unavailable()) {
     binding->set_unavailable(true);
+    if (core_.guard) core_.guard->last_failures().note(binding->username(), core_.engine.clock().wall(), binding->facts().flow.remote, "no answer to OPTIONS");
     core_.log.info("event=unreachable user={} contact={}", log_value(binding->username()), log_value(binding->contact()));
   }
   asked_.erase(asked);

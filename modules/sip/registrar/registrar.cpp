@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "answer.h"
+#include "guard/guard.h"
 #include "registrar/store_messages.h"
 #include "sip/uri.h"
 
@@ -232,7 +233,11 @@ void Registrar::finish(Job& job, const IncomingRequest* request) {
     failed_.add();
     core_.log.info("event=registration-refused user={} code={} address={}", log_value(job.work.username()), refusal->code,
                    request ? request->flow.remote.text() : "-");
-    if (request) answer_refusal(*request, job.transaction, *refusal);
+    if (!request) return;
+    if (core_.guard)
+      core_.guard->last_failures().note(job.work.username(), core_.engine.clock().wall(), request->flow.remote,
+                                        fmt::format("REGISTER refused with {} {}", refusal->code, refusal->phrase.empty() ? reason_phrase(refusal->code) : std::string_view(refusal->phrase)));
+    answer_refusal(*request, job.transaction, *refusal);
     return;
   }
   enter(job.work.apply());
@@ -382,6 +387,7 @@ Registrar::Restored Registrar::restore_all(const messages::StoredBindings& store
     // What phones said since is newer than what the store remembers.
     if (!binding || table_.find(binding->username(), binding->key())) return;
     binding->set_shared(shared);
+    if (core_.guard && binding->facts().flow) core_.guard->proved(binding->facts().flow);
     table_.put(std::move(binding));
     ++restored.entered;
   });

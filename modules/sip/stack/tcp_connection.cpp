@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -44,7 +45,7 @@ void TcpConnection::start() {
   // A far end that vanished without a word is known as soon as what we send goes unacknowledged for so long.
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledged, sizeof kUnacknowledged);
   state_ = State::open;
-  host_->watch(flow_, options_.tcp_idle, TimerKind::coarse);
+  host_->watch(flow_, check_age(), TimerKind::coarse);
   wait_readable();
 }
 
@@ -60,6 +61,7 @@ void TcpConnection::connect(const net::Address& bind) {
     if (failed) return self->end(failed.message());
     const TurnScope scope(*self->host_);
     self->active_ = self->clock_.now();
+    self->heard_ = true;  // it is we who have something to say
     self->start();
     self->host_->events().opened(self->flow_);
     self->flush();
@@ -109,11 +111,13 @@ std::optional<Duration> TcpConnection::silence() const {
 }
 
 void TcpConnection::hand_up(std::string_view bytes) {
+  heard_ = true;
+  if (framer_.pending() == 0) began_ = clock_.now();
   framer_.feed(bytes);
   while (state_ == State::open) {
     const StreamFramer::Cut cut = framer_.next();
     // Single bytes that never become a message keep nothing open.
-    if (cut.what == StreamFramer::What::message || cut.what == StreamFramer::What::keepalive) active_ = clock_.now();
+    if (cut.what == StreamFramer::What::message || cut.what == StreamFramer::What::keepalive) active_ = began_ = clock_.now();
     switch (cut.what) {
       case StreamFramer::What::need_more:
         return;
@@ -235,18 +239,21 @@ void TcpConnection::detach() {
 }
 
 Duration TcpConnection::check_age() {
-  const Duration age = clock_.now() - active_;
-  const auto left = [&](Duration limit, const char* reason) {
+  const auto left_since = [&](MonoTime since, Duration limit, const char* reason) {
+    const Duration age = clock_.now() - since;
     if (age < limit) return limit - age;
     end(reason);
     return Duration(0);
   };
+  const auto left = [&](Duration limit, const char* reason) { return left_since(active_, limit, reason); };
   switch (state_) {
     case State::connecting:
       return left(options_.tcp_connect_timeout, "no answer to the attempt to connect");
     case State::open:
       if (holds_ != 0) return options_.tcp_idle;
-      return left(options_.tcp_idle, "idle");
+      if (!heard_) return left(std::min(options_.tcp_first, options_.tcp_idle), "nothing was said");
+      if (framer_.pending() != 0) return left_since(began_, options_.tcp_message, "a message takes too long");
+      return std::min(left(options_.tcp_idle, "idle"), Duration(options_.tcp_message));  // one may begin meanwhile
     case State::half_closed:
       return left(kHalfClosed, "closed by the far end");
     case State::flushing:

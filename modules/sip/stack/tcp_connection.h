@@ -76,6 +76,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool paused_ = false;  // not reading until the far end has read
   unsigned holds_ = 0;
   MonoTime active_;  // last time something happened
+  MonoTime began_;   // the message that is being received
+  bool heard_ = false;
   StreamFramer framer_;
   std::string queue_;
   std::size_t sent_ = 0;  // of queue_

@@ -9,6 +9,7 @@
 
 #include "stack/local_addresses.h"
 #include "stack/port_owner.h"
+#include "stack/source_key.h"
 #include "stack/tcp_connection.h"
 #include "stack/tcp_listener.h"
 #include "stack/udp_socket.h"
@@ -90,6 +91,7 @@ class SocketTransport final : public Transport, private SocketHost {
   void accepted(std::uint16_t listener, asio::ip::tcp::socket socket, const net::Address& remote);
   TcpConnection& add_connection(asio::ip::tcp::socket socket, const net::Address& remote, std::uint16_t listener);
   bool make_room();
+  void limit_source(SourceKey source);
   void check_age(std::uint64_t number);
   void later();
 
@@ -103,6 +105,7 @@ class SocketTransport final : public Transport, private SocketHost {
   std::vector<Listener> listeners_;
   std::unordered_map<std::uint32_t, Entry> connections_;
   std::unordered_map<net::Address, std::uint32_t, net::AddressHash> by_remote_;
+  std::unordered_map<SourceKey, std::vector<std::uint32_t>> by_source_;
   std::uint32_t last_connection_ = 0;
   std::vector<std::uint32_t> dirty_;  // connections with something to send
   std::vector<Ended> ended_;
@@ -112,6 +115,7 @@ class SocketTransport final : public Transport, private SocketHost {
   Counter& sent_tcp_;
   Counter& unsent_;
   Counter& turned_away_;
+  Counter& crowded_out_;
   std::shared_ptr<void> connections_gauge_;
   TimerSinkId ages_, pauses_;
   std::shared_ptr<SocketTransport*> self_;  // what is posted looks here whether we still are
@@ -128,7 +132,8 @@ SocketTransport::SocketTransport(Engine& engine, TransportOptions options, Trans
       sent_udp_(sent_counter(engine.metrics(), TransportKind::udp)),
       sent_tcp_(sent_counter(engine.metrics(), TransportKind::tcp)),
       unsent_(engine.metrics().counter("jackfield_sip_messages_unsent_total", "SIP messages for a flow that was gone or whose queue was full.")),
-      turned_away_(engine.metrics().counter("jackfield_sip_connections_refused_total", "Connections closed at once because max_connections were open and in use.")),
+      turned_away_(engine.metrics().counter("jackfield_sip_connections_refused_total", "Connections closed at once: of a banned source, or because max_connections were open and in use.")),
+      crowded_out_(engine.metrics().counter("jackfield_sip_connections_crowded_out_total", "Unused connections closed for newer ones of the same source.")),
       connections_gauge_(engine.metrics().gauge("jackfield_sip_connections_count", "Open connections.", {}, [this] { return static_cast<double>(connections_.size()); })),
       ages_(engine.timers().add_sink([this](std::uint64_t number) { check_age(number); })),
       pauses_(engine.timers().add_sink([this](std::uint64_t index) {
@@ -249,11 +254,15 @@ TcpConnection& SocketTransport::add_connection(asio::ip::tcp::socket socket, con
   const FlowId flow{remote, ++last_connection_, index, TransportKind::tcp};
   auto connection = std::make_shared<TcpConnection>(std::move(socket), host(), flow, options_, engine_.clock());
   by_remote_[remote] = flow.connection;
+  by_source_[source_key(remote)].push_back(flow.connection);
   return *connections_.emplace(flow.connection, Entry{std::move(connection), {}}).first->second.connection;
 }
 
 void SocketTransport::accepted(std::uint16_t index, asio::ip::tcp::socket socket, const net::Address& remote) {
   const TurnScope scope(*this);
+  const auto admitted = events_.admits(index, remote);
+  if (admitted == TransportEvents::Admit::no) return turned_away_.add();  // the socket closes itself
+  if (admitted == TransportEvents::Admit::within_limits) limit_source(source_key(remote));
   if (connections_.size() < options_.max_connections) {
     if (connections_.size() < options_.max_connections / 10 * 9) full_ = false;
   } else {
@@ -374,6 +383,9 @@ void SocketTransport::ended(const FlowId& flow, std::string reason) {
     connections_.erase(entry);
     if (const auto known = by_remote_.find(flow.remote); known != by_remote_.end() && known->second == flow.connection)
       by_remote_.erase(known);
+    const auto its = by_source_.find(source_key(flow.remote));
+    std::erase(its->second, flow.connection);
+    if (its->second.empty()) by_source_.erase(its);
   }
   ended_.push_back({flow, std::move(reason)});
   later();
@@ -403,6 +415,25 @@ bool SocketTransport::make_room() {
   }
   if (silent) silent->abort("given up for another connection");
   return silent != nullptr;
+}
+
+// One host cannot take all the room: what it has open and unused beyond its share makes place for what it opens now.
+void SocketTransport::limit_source(SourceKey source) {
+  const auto its = by_source_.find(source);
+  if (options_.max_per_source == 0 || its == by_source_.end() || its->second.size() < options_.max_per_source) return;
+  std::shared_ptr<TcpConnection> silent;
+  Duration longest{-1};
+  std::size_t unused = 0;
+  for (const std::uint32_t number : its->second) {
+    const auto& connection = connections_.at(number).connection;
+    const auto silence = connection->silence();
+    if (!silence) continue;
+    ++unused;
+    if (*silence > longest) silent = connection, longest = *silence;
+  }
+  if (unused < options_.max_per_source) return;
+  silent->abort("too many connections of one source");
+  crowded_out_.add();
 }
 
 void SocketTransport::check_age(std::uint64_t number) {

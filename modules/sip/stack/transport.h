@@ -32,8 +32,12 @@ struct TransportOptions {
   std::size_t max_message = 65535;       ///< bytes; UDP datagrams and framed messages
   std::size_t max_header_bytes = 16384;
   std::chrono::milliseconds tcp_connect_timeout{5000};
-  std::chrono::milliseconds tcp_idle{120000};      ///< for connections nobody holds (hold())
+  // For connections nobody holds (hold()):
+  std::chrono::milliseconds tcp_idle{120000};      ///< since the last whole message
+  std::chrono::milliseconds tcp_first{10000};      ///< until the far end has said anything
+  std::chrono::milliseconds tcp_message{10000};    ///< from a message's first byte to its last
   std::size_t max_connections = 10000;             ///< a newcomer beyond takes the place of one that was long silent
+  std::size_t max_per_source = 100;                ///< of one host, as above; 0: any number
 };
 
 class TransportEvents {
@@ -46,6 +50,11 @@ class TransportEvents {
   virtual void opened(const FlowId& flow) = 0;
   /// No more messages will come or go. Also when connecting failed, and when ICMP refused a UDP flow we sent to.
   virtual void closed(const FlowId& flow, std::string_view reason) = 0;
+  /// Whether a connection from there is taken on.
+  enum class Admit : std::uint8_t { no, within_limits, always };
+  virtual Admit admits(std::uint16_t /*listener*/, const net::Address& /*remote*/) { return Admit::within_limits; }
+  /// After a turn of reading datagrams: whether nothing was left.
+  virtual void read(std::uint16_t /*listener*/, bool /*emptied*/) {}
 };
 
 /// Abstract so that the layers above are tested over a network of their own. make_transport() gives the one with sockets.

@@ -128,11 +128,13 @@ void UdpSocket::wait_readable() {
 
 void UdpSocket::read() {
   const TurnScope scope(host_);
+  bool emptied = false;
   for (unsigned round = 0; round < kRounds && descriptor_.is_open(); ++round) {
     const int count = batch_.receive(descriptor_.native_handle());
     if (count < 0) {
       if (errno == EINTR) continue;
       const bool empty = errno == EAGAIN;
+      emptied = empty;
       if (empty && round > 0) break;  // all is read
       // Readiness without a datagram is an error that waits; so is any other failure of the call.
       if (drain_errors() == 0 && empty) break;
@@ -140,8 +142,9 @@ void UdpSocket::read() {
     }
     for (int i = 0; i < count && descriptor_.is_open(); ++i)
       deliver(batch_.source(static_cast<unsigned>(i)), batch_.bytes(static_cast<unsigned>(i)), batch_.truncated(static_cast<unsigned>(i)));
-    if (count < static_cast<int>(kBatch)) break;
+    if (emptied = count < static_cast<int>(kBatch); emptied) break;
   }
+  host_.events().read(listener_, emptied);
   if (descriptor_.is_open()) wait_readable();
 }
 

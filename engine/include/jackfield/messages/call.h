@@ -41,7 +41,7 @@ inline constexpr MessageName kCallDrop{
 
 inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<ParameterUse>({
     {&param::kCaller}, {&param::kCalled}, {&param::kCallername}, {&param::kCalledfull}, {&param::kAntiloop}, {&param::kDomain},
-    {&param::kDevice}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
+    {&param::kDevice}, {&param::kEmergency}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
@@ -61,7 +61,7 @@ inline constexpr MessageName kCallExecute{
 
 inline constexpr auto kCallPrerouteParameters = with_channel_set(std::to_array<ParameterUse>({
     {&param::kCaller}, {&param::kCalled}, {&param::kCallername}, {&param::kCalledfull}, {&param::kAntiloop}, {&param::kDomain},
-    {&param::kDevice}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
+    {&param::kDevice}, {&param::kEmergency}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
@@ -96,7 +96,7 @@ inline constexpr MessageName kCallRinging{
 
 inline constexpr auto kCallRouteParameters = with_channel_set(std::to_array<ParameterUse>({
     {&param::kCaller}, {&param::kCalled}, {&param::kCallername}, {&param::kCalledfull}, {&param::kAntiloop}, {&param::kDomain},
-    {&param::kDevice}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
+    {&param::kDevice}, {&param::kEmergency}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},

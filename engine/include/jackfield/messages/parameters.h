@@ -54,6 +54,7 @@ inline constexpr ParameterName kDomain{"domain", "", "The domain the request is 
 inline constexpr ParameterName kDriver{"driver", "", "The kind of channel a target belongs to."};
 inline constexpr ParameterName kDuration{"duration", "s", "From start to end of the call; of a digit, in milliseconds."};
 inline constexpr ParameterName kEarlymedia{"earlymedia", "", "True: sound before the answer."};
+inline constexpr ParameterName kEmergency{"emergency", "", "True: a user's call to an emergency number, which no limit and no drain refuses."};
 inline constexpr ParameterName kError{"error", "", "Why it was refused, one of the known texts (busy, noroute, …)."};
 inline constexpr ParameterName kExpiredUser{"expired_user", "", "Who it would be if the credentials were not stale."};
 inline constexpr ParameterName kExpires{"expires", "s", "How long a binding lasts; 0 removes it."};

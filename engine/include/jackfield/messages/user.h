@@ -26,10 +26,10 @@ inline constexpr ParameterUse kUserAuthfailParameters[] = {
     {&param::kUri}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kAddress}, {&param::kConnectionId},
     {&param::kConnectionReliable}, {&param::kListener}, {&param::kNewcall}, {&param::kDomain}, {&param::kDevice},
     {&param::kId}, {&param::kNumber}, {&param::kCaller}, {&param::kCalled}, {&param::kBillid}, {&param::kExpires},
-    {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile}};
+    {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile}, {&param::kReason}};
 inline constexpr MessageName kUserAuthfail{
     .name = "user.authfail",
-    .doc = "Credentials were wrong.",
+    .doc = "Credentials were wrong: a response to a challenge of ours that was sent to that very address and port, which is thereby proved. `reason`: wrong password, unknown user.",
     .sent_by = "sip",
     .result = "ignored",
     .parameters = kUserAuthfailParameters};

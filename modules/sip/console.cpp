@@ -1,0 +1,101 @@
+#include "console.h"
+
+#include <jackfield/messages/engine.h>
+#include <jackfield/settings.h>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "registrar/explain.h"
+
+namespace jackfield::sip {
+namespace {
+
+namespace param = messages::param;
+
+constexpr std::string_view kBanUsage = "usage: ban list | add ADDRESS [TIME [REASON]] | remove ADDRESS\r\n";
+constexpr std::string_view kRegistrationUsage = "usage: registration show AOR\r\n";
+constexpr std::string_view kHelp =
+    "  ban list|add ADDRESS [TIME]|remove ADDRESS  sources that are shut out\r\n"
+    "  registration show AOR                what is known of a user's bindings, and why one cannot be reached\r\n";
+
+std::vector<std::string> split(std::string_view line) {
+  std::istringstream in{std::string(line)};
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(std::move(word));
+  return words;
+}
+
+}  // namespace
+
+Console::Console(Core& core, guard::Guard& guard, const registrar::Registrar& registrar) : core_(core), guard_(guard), registrar_(registrar) {
+  auto& bus = core.engine.bus();
+  handlers_.push_back(bus.install({.message = messages::kEngineCommand, .priority = 100, .track = "sip"}, [this](jackfield::Message& message) { return command(message); }));
+  handlers_.push_back(bus.install({.message = messages::kEngineHelp, .priority = 110, .track = "sip"}, [this](jackfield::Message& message) { return help(message); }));
+}
+
+Verdict Console::command(jackfield::Message& message) {
+  const auto words = split(message.get(param::kLine));
+  if (words.empty()) return false;
+  Answer answer;
+  if (words[0] == "ban") {
+    answer = ban(words);
+  } else if (words[0] == "registration") {
+    if (words.size() != 3 || words[1] != "show") answer = {false, std::string(kRegistrationUsage)};
+    else answer = {true, registrar::explain(core_, guard_, registrar_.table(), words[2])};
+  } else {
+    return false;
+  }
+  message.set_retvalue(answer.text);
+  return answer.done;
+}
+
+Verdict Console::help(jackfield::Message& message) {
+  const auto line = message.get(param::kLine);
+  if (line.empty()) message.set_retvalue(std::string(message.retvalue()) + std::string(kHelp));
+  else if (line == "ban") return message.set_retvalue(std::string(kBanUsage)), true;
+  else if (line == "registration") return message.set_retvalue(std::string(kRegistrationUsage)), true;
+  return false;
+}
+
+Console::Answer Console::ban(const Words& words) {
+  const std::string_view what = words.size() > 1 ? std::string_view(words[1]) : "list";
+  if (what == "list" && words.size() <= 2) return {true, ban_list()};
+  if (what == "add" && words.size() >= 3) return ban_add(words);
+  if (what != "remove" || words.size() != 3) return {false, std::string(kBanUsage)};
+  const auto address = net::Address::parse(words[2]);
+  if (!address) return {false, fmt::format("`{}` is no IP address\r\n", words[2])};
+  if (!guard_.bans().lift(*address)) return {false, fmt::format("{} is not banned\r\n", words[2])};
+  core_.log.info("event=ban-lifted address={} by=command", address->host());
+  return {true, fmt::format("{} is no longer banned\r\n", words[2])};
+}
+
+std::string Console::ban_list() const {
+  const auto bans = guard_.bans().list();
+  if (bans.empty()) return "nobody is banned\r\n";
+  std::string out;
+  const auto now = core_.engine.clock().wall();
+  for (const auto* ban : bans) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(ban->until - now);
+    const auto since = fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(ban->since)));
+    out += fmt::format("{:<40} {:>8} s left  since {:%Y-%m-%dT%H:%M:%SZ}  {}. time  {}\r\n", ban->address.host(), left.count(), since, ban->times, ban->reason);
+  }
+  return out;
+}
+
+Console::Answer Console::ban_add(const Words& words) {
+  const auto address = net::Address::parse(words[2]);
+  if (!address) return {false, fmt::format("`{}` is no IP address\r\n", words[2])};
+  const auto time = words.size() > 3 ? parse_duration(words[3], std::chrono::seconds(1)) : core_.settings->guard.ban_time;
+  if (!time || *time <= Duration(0) || *time > std::chrono::hours(24 * 365 * 10)) return {false, fmt::format("`{}` is no time; write 600, 10m or 2h\r\n", words[3])};
+  if (guard_.is_spared(*address)) return {false, fmt::format("{} is trusted= or exempt= and never banned\r\n", words[2])};
+  const std::string reason = words.size() > 4 ? fmt::format("{}", fmt::join(words.begin() + 4, words.end(), " ")) : "by command";
+  const auto& ban = guard_.bans().add(*address, *time, reason);
+  core_.log.info("event=banned address={} seconds={} by=command", ban.address.host(), std::chrono::duration_cast<std::chrono::seconds>(*time).count());
+  return {true, fmt::format("{} is banned for {} s\r\n", ban.address.host(), std::chrono::duration_cast<std::chrono::seconds>(*time).count())};
+}
+
+}  // namespace jackfield::sip

@@ -1,0 +1,39 @@
+// What people ask a running server about the sip channel: `ban …`, `registration show AOR`. Engine thread.
+#pragma once
+
+#include <jackfield/bus.h>
+
+#include <string>
+#include <vector>
+
+#include "core.h"
+#include "guard/guard.h"
+#include "registrar/registrar.h"
+
+namespace jackfield::sip {
+
+class Console {
+ public:
+  /// All of them outlive it.
+  Console(Core& core, guard::Guard& guard, const registrar::Registrar& registrar);
+
+ private:
+  using Words = std::vector<std::string>;
+  struct Answer {
+    bool done;
+    std::string text;
+  };
+
+  Verdict command(jackfield::Message& message);
+  Verdict help(jackfield::Message& message);
+  Answer ban(const Words& words);
+  std::string ban_list() const;
+  Answer ban_add(const Words& words);
+
+  Core& core_;
+  guard::Guard& guard_;
+  const registrar::Registrar& registrar_;
+  std::vector<Bus::Subscription> handlers_;
+};
+
+}  // namespace jackfield::sip
