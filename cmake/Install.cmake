@@ -30,5 +30,10 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/jackfieldConfig.cmake.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/jackfieldConfigVersion.cmake COMPATIBILITY ExactVersion)
 install(FILES ${PROJECT_BINARY_DIR}/jackfieldConfig.cmake ${PROJECT_BINARY_DIR}/jackfieldConfigVersion.cmake DESTINATION ${package_dir})
 
+# For systemd: where it looks below this prefix (/usr and /usr/local both).
+configure_file(${PROJECT_SOURCE_DIR}/cmake/jackfield.service.in ${PROJECT_BINARY_DIR}/jackfield.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/jackfield.service DESTINATION lib/systemd/system)
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/jackfield.sysusers DESTINATION lib/sysusers.d RENAME jackfield.conf)
+
 configure_file(${PROJECT_SOURCE_DIR}/cmake/jackfield.pc.in ${PROJECT_BINARY_DIR}/jackfield.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/jackfield.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -50,8 +50,8 @@ class Core final : public Engine {
   /// An existing parameter keeps its value, as Yate's do; false then.
   bool add_run_parameter(std::string name, std::string value);
   const std::map<std::string, std::string, std::less<>>& run_parameters() const { return parts_.run_parameters; }
-  /// From now on new work is refused; there is no way back.
-  void start_draining() { draining_ = true; }
+  /// Whether new work is refused.
+  void set_draining(bool draining) { draining_ = draining; }
   /// Who answers module_loaded().
   void set_module_loaded(std::function<bool(std::string_view)> answer) { module_loaded_ = std::move(answer); }
   /// The level of every logger, also of those made later; a single one is set by log(name).set_level().

@@ -99,6 +99,15 @@ Task<ControlAnswer> debug(Server& server, Words words) {
   co_return co_await std::move(asking);
 }
 
+/// `drain timeout` tells a client how long a stop may take, in milliseconds.
+ControlAnswer drain(Server& server, const Words& words) {
+  if (words.size() == 2 && words[0] == "drain" && words[1] == "timeout")
+    return {true, fmt::format("{}\n", server.configuration().engine().drain_timeout.count())};
+  if (words.size() != 1) return {false, fmt::format("usage: {}\n", words[0])};
+  if (!server.set_draining(words[0] == "drain")) return {false, "the server is stopping\n"};
+  return {true, words[0] == "drain" ? fmt::format("draining: new calls are refused, {} channels go on\n", server.core().channels().size()) : "new calls are taken\n"};
+}
+
 Task<ControlAnswer> help(Server& server, Words words) {
   Message message = make(server, kEngineHelp);
   if (words.size() > 1) message.set(param::kLine, rest_of(words, 1));
@@ -117,6 +126,7 @@ Task<ControlAnswer> execute_command(Server& server, std::string line) {
   if (verb == "debug") co_return co_await debug(server, std::move(words));
   if (verb == "help") co_return co_await help(server, std::move(words));
   if (verb == "reload") co_return to_answer(server.reload(words.size() > 1 ? words[1] : std::string()), "reloaded");
+  if (verb == "drain" || verb == "undrain") co_return drain(server, words);
   if (verb == "stop") {
     server.request_stop();
     co_return ControlAnswer{true, "stopping\n"};

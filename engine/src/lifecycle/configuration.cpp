@@ -113,6 +113,8 @@ Problems Configuration::load() {
                         fmt::format("there is neither {}.conf nor {}.conf: no module is enabled; -c names the folder, `jackfield settings {}` prints a file to begin with",
                                     main_table_.name, main_table_.yate_name, kEngineKeys.name)});
   engine_ = read_engine_settings(*main_, problems);
+  if (!places_.user.empty()) engine_.user = places_.user;
+  if (places_.drain_timeout) engine_.drain_timeout = *places_.drain_timeout;
 
   if (places_.nodename.empty() && !engine_.nodename.empty()) run_parameters_["nodename"] = engine_.nodename;
   run_parameters_.insert_or_assign("statedir", state_dir_.string());

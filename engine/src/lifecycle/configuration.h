@@ -27,6 +27,8 @@ struct Places {
   std::filesystem::path default_state_dir;
   std::filesystem::path log_file;
   std::string nodename;  ///< of -N
+  std::string user;      ///< of -u; before [general] user
+  std::optional<Duration> drain_timeout = {};  ///< of --drain-timeout; before [general] drain_timeout
 };
 
 class Configuration {

@@ -50,6 +50,7 @@ constexpr std::string_view kHelp =
     "  module list|load|unload|reload NAME  modules at run time\r\n"
     "  debug MODULE [LEVEL]                 how much a module logs\r\n"
     "  uptime, version\r\n"
+    "  drain, undrain                       refuse new calls, take them again\r\n"
     "  stop                                 end the server\r\n";
 
 Verdict help(Message& message) {

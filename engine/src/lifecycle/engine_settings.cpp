@@ -27,7 +27,13 @@ constexpr Key kGeneralKeys[] = {
      .doc = "How much is logged by modules that [debug] does not name; -v and -q on the command line add to it.",
      .choices = "trace,debug,info,warning,error"},
     {.name = "drain_timeout", .type = KeyType::seconds, .fallback = "0", .unit = "s",
-     .doc = "How long calls may go on after a request to stop, while new ones are refused; then they are ended.", .min = 0},
+     .doc = "How long calls may go on after a request to stop, while new ones are refused; then they are ended. --drain-timeout on the "
+            "command line comes first.",
+     .min = 0},
+    {.name = "user", .type = KeyType::text, .fallback = "", .unit = "",
+     .doc = "Whom a server that was started by root becomes once it has its ports: USER or USER:GROUP; -u on the command line comes first. "
+            "Ports below 1024 then cannot be added by a reload.",
+     .reloadable = false},
 };
 
 /// A key of Yate's that does nothing here. Whoever gave it a value is told why, where its lack could be noticed.
@@ -141,6 +147,7 @@ EngineSettings read_engine_settings(const Settings& settings, Problems& problems
                      .loglevel = parse_log_level(settings.text("general", "loglevel")).value_or(LogLevel::info),
                      .drain_timeout = settings.duration("general", "drain_timeout"),
                      .takeover_timeout = settings.duration("telephony", "takeover_timeout"),
+                     .user = settings.text("general", "user"),
                      .debug = {},
                      .run_parameters = {}};
   if (const auto* debug = settings.section("debug")) {

@@ -2,6 +2,7 @@
 
 #include "control/commands.h"
 #include "lifecycle/libraries.h"
+#include "lifecycle/privileges.h"
 #include "log/levels.h"
 #include "log/program_log.h"
 
@@ -116,7 +117,7 @@ Task<> Server::live() {
   load("postload");
   problems_.insert(problems_.end(), report.problems.begin(), report.problems.end());
   log_problems(problems_);
-  if (!report.done) {
+  if (!report.done || !become_user()) {
     log_.error("event=start_refused problems={}", problems_.size());
     failed_ = true;
     core_.stop();
@@ -129,6 +130,7 @@ Task<> Server::live() {
   tick_sink_ = core_.timers().add_sink([this](std::uint64_t) { tick(); });
   core_.timers().start(*tick_sink_, 0, std::chrono::seconds(1), TimerKind::coarse);
   ready_ = true;
+  report_limits(log_);
   notify_("READY=1");
   log_.info("event=ready version={} modules={} state_dir={} config_dir={}", log_value(version_text()), modules_.names().size(),
             log_value(core_.state_dir().string()), log_value(configuration_->places().config_dir.string()));
@@ -144,12 +146,12 @@ Task<> Server::live() {
 }
 
 Task<> Server::end() {
-  core_.start_draining();
+  core_.set_draining(true);
   notify_("STOPPING=1");
   log_.info("event=stopping channels={}", core_.channels().size());
   const auto patience = configuration_->engine().drain_timeout;
   if (patience > Duration(0)) {
-    auto calls = await([this] { return core_.channels().size() == 0; }, patience);
+    auto calls = await([this] { return hurried_ || core_.channels().size() == 0; }, patience);
     co_await std::move(calls);
   }
   // Drains that take too long are left behind: stop() and the end of the loop cut them off.
@@ -274,6 +276,32 @@ Task<Modules::Report> Server::unload_module(std::string name) {
   co_return report;
 }
 
+// Once the ports are bound and the files are open; before anybody outside is served.
+bool Server::become_user() {
+  const auto& user = configuration_->engine().user;
+  if (user.empty()) {
+    warn_about_root(log_);
+    return true;
+  }
+  const auto done = drop_privileges(user, configuration_->state_dir(), configuration_->places().log_file);
+  if (!done) {
+    problems_.push_back({Problem::Severity::error, configuration_->main().where("general", "user"), done.error()});
+    log_problem(log_, problems_.back());
+    return false;
+  }
+  log_.info("event=privileges_dropped user={}", log_value(user));
+  return true;
+}
+
+bool Server::set_draining(bool draining) {
+  if (stopping_) return draining;
+  if (core_.draining() == draining) return true;
+  core_.set_draining(draining);
+  notify_(draining ? "STATUS=Draining: new work is refused" : "STATUS=Ready");
+  log_.info("event={} channels={}", draining ? "drain" : "undrain", core_.channels().size());
+  return true;
+}
+
 void Server::request_stop() {
   if (stopping_) return;
   stopping_ = true;
@@ -282,15 +310,23 @@ void Server::request_stop() {
 
 void Server::install_signals() {
   signals_ = std::make_unique<Signals>(core_.io());
-  // The first one ends the server in good order; from then on the kernel's default stands, and a second one ends it at once.
+  wait_for_stop();
+  wait_for_reload();
+}
+
+// The first signal ends the server in good order. While that waits for calls, a second one ends them now; after the last one that means
+// anything the kernel's default stands, and one more ends the process.
+void Server::wait_for_stop() {
   signals_->stop.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
     log_.info("event=signal number={}", number);
+    hurried_ = stopping_;
+    const bool waits = configuration_->engine().drain_timeout > Duration(0);
+    request_stop();
+    if (!hurried_ && waits) return wait_for_stop();
     boost::system::error_code ignored;
     signals_->stop.clear(ignored);
-    request_stop();
   });
-  wait_for_reload();
 }
 
 void Server::wait_for_reload() {

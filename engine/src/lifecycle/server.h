@@ -53,6 +53,9 @@ class Server {
   Task<Modules::Report> unload_module(std::string name);
   /// Ends the server as drain_timeout says. May be asked again.
   void request_stop();
+  bool stopping() const { return stopping_; }
+  /// Refuses new work, or takes it again, without stopping. False: the server stops, and that is not taken back.
+  bool set_draining(bool draining);
 
  private:
   Task<> live();
@@ -68,7 +71,9 @@ class Server {
   Modules::Read reader() const;
   Message make(std::string_view name);
   void install_signals();
+  void wait_for_stop();
   void wait_for_reload();
+  bool become_user();
   static Task<> drain_modules(Modules& modules, std::shared_ptr<bool> done);
 
   std::unique_ptr<Configuration> configuration_;
@@ -91,6 +96,7 @@ class Server {
   Problems problems_;
   PendingId stop_wait_ = 0;
   bool ready_ = false, stopping_ = false, failed_ = false;
+  bool hurried_ = false;  ///< a second signal: calls are not waited for
 };
 
 /// Installs the engine's own answers: engine.status (`engine`), engine.debug, engine.help, engine.command (`uptime`, `version`).

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -159,7 +160,9 @@ int ask(const Options& options, const std::string& line, bool wait_for_end) {
   // A server runs on however broken its files have become meanwhile: it can still be asked and stopped.
   Configuration configuration(options.places, {});
   const bool good = !settings::has_errors(configuration.load());
-  const Duration drain = good ? configuration.engine().drain_timeout : Duration(0);
+  Duration drain = good ? configuration.engine().drain_timeout : Duration(0);
+  if (wait_for_end)  // it may have been started with another one
+    if (const auto told = ask_server(configuration.state_dir(), "drain timeout"); told && told->ok) drain = Duration(std::strtoll(told->text.c_str(), nullptr, 10));
   const auto answer = ask_server(configuration.state_dir(), line, wait_for_end ? std::optional(drain + kAnswerLimit) : std::nullopt);
   if (!answer) {
     std::cerr << answer.error() << '\n';

@@ -31,6 +31,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("-N", places.nodename, "Name of this server among several")->type_name("NAME");
   app.add_option("-l", places.log_file, "Log to this file instead of standard error")->type_name("FILE");
   app.add_option("-p", options.pid_file, "Write the process id to this file")->type_name("FILE");
+  app.add_option("-u", places.user, "User a server started by root becomes: USER or USER:GROUP; before [general] user")->type_name("USER");
+  app.add_option_function<double>("--drain-timeout", [&places](double seconds) { places.drain_timeout = Duration(static_cast<std::int64_t>(seconds * 1000)); },
+                                  "How long calls may go on after a request to stop; before [general] drain_timeout")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 86400.0));
   app.add_flag("-d", options.daemon, "Run in the background; returns once the server is ready");
   app.add_flag("-v", [&options](std::int64_t count) { options.verbosity += static_cast<int>(count); }, "Log more; may be repeated");
   app.add_flag("-q", [&options](std::int64_t count) { options.verbosity -= static_cast<int>(count); }, "Log less; may be repeated");
@@ -104,6 +109,10 @@ int main(int argc, char** argv) {
   reload->add_option("MODULE", name, "Only this module's file");
   reload->callback([&] { action = [&] { return ask_running(options, fmt::format("reload {}", name)); }; });
 
+  app.add_subcommand("drain", "Let the running server refuse new calls and registrations; those under way go on")->callback([&] {
+    action = [&] { return ask_running(options, "drain"); };
+  });
+  app.add_subcommand("undrain", "Let it take new ones again")->callback([&] { action = [&] { return ask_running(options, "undrain"); }; });
   app.add_subcommand("stop", "End the running server, and wait until it has")->callback([&] { action = [&] { return stop_running(options); }; });
   app.add_subcommand("version", "Print the version and the commit")->callback([&] { version = true; });
 

@@ -56,7 +56,7 @@ TEST_CASE("OPTIONS for another's domain is 404, and 503 while the server drains"
   CHECK(server.send("OPTIONS", {}, "sip:200@SIP.example").code == 200);
   CHECK(server.send("OPTIONS", {}, "sip:192.0.2.1").code == 200);  // who looks whether we live may know the address only
   CHECK(server.send("OPTIONS", {}, "sip:192.0.2.1:5070").code == 404);
-  server.engine.core().start_draining();
+  server.engine.core().set_draining(true);
   CHECK(server.send("OPTIONS", {}, "sip:sip.example").code == 503);
 }
 
