@@ -12,6 +12,7 @@
 
 #include "plan.h"
 #include "refusals.h"
+#include "stop_pattern.h"
 
 namespace jackfield::callfork {
 
@@ -69,16 +70,24 @@ class Fork {
   void timer(Timer timer);
 
  private:
-  using Slaves = std::vector<std::unique_ptr<ForkChannel>>;
+  struct Slave {
+    std::unique_ptr<ForkChannel> channel;
+    CallType type;
+  };
+  using Slaves = std::vector<Slave>;
+  enum class Ending : std::uint8_t { all, not_persistent };
 
+  /// `fork.autoring`: the caller hears ringing before any phone does.
+  void ring_at_once();
   void call_group();
   void call_target(const Target& target);
-  /// Somebody failed or time passed: goes on to the next group, or refuses the caller.
-  void go_on();
+  /// Somebody failed (`lost`) or time passed: goes on to the next group, or refuses the caller.
+  void go_on(bool lost);
+  bool any_left(CallType type) const;
   void failed(std::string_view slave, const DisconnectReason& reason);
   /// True when every leg still out has sent nothing although its time is over.
   bool only_silent_left() const;
-  void end_slaves(const DisconnectReason& reason);
+  void end_slaves(const DisconnectReason& reason, Ending which = Ending::all);
   void end(const DisconnectReason& reason);
   void start_timer(Timer timer, Duration delay);
   void stop_timers();
@@ -94,6 +103,9 @@ class Fork {
   unsigned last_slave_ = 0;
   bool silence_over_ = false;
   Refusals refusals_;
+  StopPattern stop_;
+  std::string autoring_;  // the message to send at once; empty: none
+  std::string ringer_;    // the slave whose news alone the caller hears; empty: all
   std::unique_ptr<ForkChannel> master_;
   Slaves slaves_;
   TimerHandle running_[kTimers];

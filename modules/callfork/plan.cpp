@@ -1,14 +1,18 @@
 #include "plan.h"
 
+#include <jackfield/messages/parameters.h>
+#include <jackfield/settings.h>
+
 #include <charconv>
 
 namespace jackfield::callfork {
 
 namespace {
 
-/// `|`, `|next=ms`, `|drop=ms`: sets how the group ends. A separator of another kind parts groups like a plain one.
+/// `|`, `|next=ms`, `|drop=ms`, `|exec`, `|exec=ms`: sets how the group ends. A separator of another kind parts groups like a plain one.
 void read_separator(std::string_view text, Group& group) {
   const auto equals = text.find('=');
+  if (text.substr(1, equals - 1) == "exec") group.next = Group::Next::lost;
   if (equals == std::string_view::npos) return;
   const auto word = text.substr(1, equals - 1);
   const auto digits = text.substr(equals + 1);
@@ -17,8 +21,13 @@ void read_separator(std::string_view text, Group& group) {
   if (error != std::errc() || end != digits.data() + digits.size() || milliseconds <= 0) return;
   if (word == "next") group.next = Group::Next::also;
   else if (word == "drop") group.next = Group::Next::instead;
-  else return;
+  else if (word != "exec") return;
   group.after = Duration(milliseconds);
+}
+
+CallType call_type(std::string_view text) {
+  if (text.starts_with("auxiliar")) return CallType::auxiliary;
+  return text == "persistent" ? CallType::persistent : CallType::regular;
 }
 
 class Builder {
@@ -26,7 +35,13 @@ class Builder {
   void add(std::string_view entry, std::vector<std::pair<std::string, std::string>> parameters = {}) {
     if (entry.empty()) return;
     if (entry.front() != '|') {
-      current_.targets.push_back({std::string(entry), std::move(parameters)});
+      Target target{.callto = std::string(entry)};
+      for (auto& [name, value] : parameters) {
+        if (name == std::string_view(messages::param::kForkCalltype)) target.type = call_type(value);
+        else if (name == std::string_view(messages::param::kForkRinger)) target.ringer = parse_boolean(value).value_or(false);
+        else if (!is_fork_parameter(name)) target.parameters.emplace_back(std::move(name), std::move(value));
+      }
+      current_.targets.push_back(std::move(target));
       return;
     }
     read_separator(entry, current_);
