@@ -41,6 +41,8 @@ function(jackfield_module name)
   target_link_libraries(jackfield_module_${name}_objects PUBLIC jackfield_api ${arg_LINK} PRIVATE jackfield_flags)
   add_library(jackfield_module_${name} MODULE $<TARGET_OBJECTS:jackfield_module_${name}_objects>)
   target_link_libraries(jackfield_module_${name} PRIVATE jackfield_api ${arg_LINK} jackfield_flags)
+  # A module's own functions are called directly, not by way of the linkage table.
+  target_link_options(jackfield_module_${name} PRIVATE -Wl,-Bsymbolic-functions)
   set_target_properties(jackfield_module_${name} PROPERTIES OUTPUT_NAME ${name} PREFIX ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/jackfield/modules)
   install(TARGETS jackfield_module_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/jackfield/modules)

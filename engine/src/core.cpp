@@ -1,7 +1,6 @@
 #include "core.h"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
@@ -11,12 +10,31 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kSlowTurn = 20ms;
+constexpr Duration kPutOffEvery = 500ms;
 constexpr const char* kTimers = "a timer";
 
 std::string run_id(const std::map<std::string, std::string, std::less<>>& parameters) {
   const auto found = parameters.find("runid");
   return found == parameters.end() ? std::string("0") : found->second;
 }
+
+/// A task's place in the list of those that run; gives it up when the task ends or is destroyed.
+class TaskEntry {
+ public:
+  TaskEntry(std::shared_ptr<std::list<std::string>> tasks, std::string_view name) : tasks_(std::move(tasks)) {
+    tasks_->emplace_front(name);
+    place_ = tasks_->begin();
+  }
+  TaskEntry(TaskEntry&&) noexcept = default;
+  ~TaskEntry() {
+    if (tasks_) tasks_->erase(place_);
+  }
+  const std::string& name() const { return *place_; }
+
+ private:
+  std::shared_ptr<std::list<std::string>> tasks_;  // null: moved on
+  std::list<std::string>::iterator place_;
+};
 
 }  // namespace
 
@@ -68,20 +86,18 @@ std::vector<Logger*> Core::loggers() const {
   return all;
 }
 
-Task<> Core::guarded(std::shared_ptr<std::list<std::string>> tasks, std::list<std::string>::iterator name, Logger& log, Task<> task) {
-  const auto leave = [tasks](auto* entry) { tasks->erase(*entry); };
-  const std::unique_ptr<std::list<std::string>::iterator, decltype(leave)> entry(&name, leave);
-  try {
-    co_await std::move(task);
-  } catch (const std::exception& error) {
-    log.error("event=task_failed task={} error={}", log_value(*name), log_value(error.what()));
-  }
-}
-
 void Core::spawn(std::string_view name, Task<> task) {
   if (closing_) return;
-  tasks_->emplace_front(name);
-  boost::asio::co_spawn(*io_, guarded(tasks_, tasks_->begin(), log_, std::move(task)), boost::asio::detached);
+  boost::asio::co_spawn(*io_, std::move(task), [entry = TaskEntry(tasks_, name), log = &log_](const std::exception_ptr& failure) {
+    if (!failure) return;
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+      log->error("event=task_failed task={} error={}", log_value(entry.name()), log_value(error.what()));
+    } catch (...) {
+      log->error("event=task_failed task={} error=unknown", log_value(entry.name()));
+    }
+  });
 }
 
 void Core::post(std::function<void()> work) {
@@ -107,9 +123,18 @@ void Core::stop() {
 void Core::run() {
   stopped_ = false;
   const auto work = boost::asio::make_work_guard(*io_);
-  const Watchdog watchdog(turns_, running_, log_);
+  Watchdog watchdog(turns_, running_, log_);
+  watchdog_ = &watchdog;
   io_->restart();
   while (!stopped_) turn_waiting();
+  watchdog_ = nullptr;
+}
+
+/// A loop that turns is no business of the watchdog: without work, its own wake-ups are the only ones.
+void Core::put_off_watchdog(std::chrono::steady_clock::time_point now) {
+  if (watchdog_ == nullptr || now - put_off_ < kPutOffEvery) return;
+  put_off_ = now;
+  watchdog_->put_off();
 }
 
 // A turn is one handler of the loop and the timers that are due after it. The clock is read when the turn first asks for it, so
@@ -118,9 +143,11 @@ void Core::turn_waiting() {
   parts_.clock.begin_turn();
   try {
     const auto now = std::chrono::steady_clock::now();
+    put_off_watchdog(now);
     const auto due = timers_.next_due();
     if (!due) io_->run_one_for(1h);
-    else if (*due > now) io_->run_one_for(*due - now);
+    // The kernel waits for whole milliseconds: rounded down, each timer would wake us twice.
+    else if (*due > now) io_->run_one_for(std::chrono::ceil<std::chrono::milliseconds>(*due - now));
     else io_->poll_one();  // timers that are always due must not starve the rest
   } catch (const std::exception& error) {
     log_.error("event=handler_failed handler=posted error={}", log_value(error.what()));

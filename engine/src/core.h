@@ -76,7 +76,7 @@ class Core final : public Engine {
   void turn_waiting();
   void end_turn();
   Bus::Host host();
-  static Task<> guarded(std::shared_ptr<std::list<std::string>> tasks, std::list<std::string>::iterator name, Logger& log, Task<> task);
+  void put_off_watchdog(std::chrono::steady_clock::time_point now);
 
   Parts parts_;
   // Destroyed by ~Core while everything below still stands: what lies in its queue refers to them.
@@ -91,6 +91,8 @@ class Core final : public Engine {
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> closing_{false};
+  Watchdog* watchdog_ = nullptr;  // while run() is under way
+  std::chrono::steady_clock::time_point put_off_;
   bool draining_ = false;
   std::function<bool(std::string_view)> module_loaded_;
   TimerWheel timers_;

@@ -3,6 +3,9 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
 
 namespace jackfield {
 namespace {
@@ -22,10 +25,7 @@ constexpr auto kTables = [] {
   return tables;
 }();
 
-}  // namespace
-
-std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
-  std::uint32_t crc = ~before;
+std::uint32_t by_tables(std::string_view bytes, std::uint32_t crc) {
   if constexpr (std::endian::native == std::endian::little) {
     for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
       std::uint64_t word = 0;
@@ -36,7 +36,32 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
     }
   }
   for (const char c : bytes) crc = (crc >> 8) ^ kTables[0][(crc ^ static_cast<unsigned char>(c)) & 0xff];
-  return ~crc;
+  return crc;
 }
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::string_view bytes, std::uint32_t crc) {
+  for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), 8);
+    crc = static_cast<std::uint32_t>(_mm_crc32_u64(crc, word));
+  }
+  for (const char c : bytes) crc = _mm_crc32_u8(crc, static_cast<unsigned char>(c));
+  return crc;
+}
+
+const bool kHasInstruction = __builtin_cpu_supports("sse4.2");
+#endif
+
+}  // namespace
+
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
+#if defined(__x86_64__)
+  if (kHasInstruction) return ~by_instruction(bytes, ~before);
+#endif
+  return ~by_tables(bytes, ~before);
+}
+
+std::uint32_t crc32c_by_tables(std::string_view bytes, std::uint32_t before) { return ~by_tables(bytes, ~before); }
 
 }  // namespace jackfield

@@ -49,18 +49,30 @@ struct Compaction {
   Done done;
 };
 
-struct Waiter {
-  Done done;
-  bool task;  ///< completes even when the journal is gone: a coroutine must not wait for ever
+/// Those who wait for the same sync.
+struct Waiters {
+  std::vector<Done> callbacks;
+  std::vector<detail::Promise> tasks;  ///< kept even when the journal is gone: a coroutine must not wait for ever
+  bool asked = false;                  ///< somebody who is told nothing wants a sync, too
+  bool empty() const { return callbacks.empty() && tasks.empty() && !asked; }
+  void add(Waiters more) {
+    std::move(more.callbacks.begin(), more.callbacks.end(), std::back_inserter(callbacks));
+    std::move(more.tasks.begin(), more.tasks.end(), std::back_inserter(tasks));
+    asked |= more.asked;
+  }
 };
 
 /// What is handed over at once: records, then perhaps a compaction, then those who wait for all of it and what came before.
 struct Batch {
   Records records;
   std::optional<Compaction> compaction;
-  std::vector<Waiter> waiters;
+  Waiters waiters;
   bool empty() const { return records.empty() && !compaction && waiters.empty(); }
 };
+
+/// From the end of a sync to the next one. Right after a sync few records wait, and a sync costs the same for few as for many: under
+/// load more share each, and who comes alone does not wait.
+constexpr std::chrono::milliseconds kRest{2};
 
 }  // namespace
 
@@ -71,7 +83,7 @@ struct Journal::Impl : std::enable_shared_from_this<Journal::Impl> {
   void hand_over();
   void write_batches();
   void write(std::vector<Batch> batches);
-  void complete(std::vector<Waiter> waiters, std::string error);
+  void complete(Waiters waiters, std::string error);
 
   boost::asio::io_context& io;
   const std::size_t max_record;
@@ -85,6 +97,7 @@ struct Journal::Impl : std::enable_shared_from_this<Journal::Impl> {
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<Batch> handed_over;
+  bool idle = false;  // the writer waits for work
   bool ending = false;
 
   std::atomic<std::uint64_t> file_bytes{0};
@@ -101,11 +114,13 @@ void Journal::Impl::schedule() {
 void Journal::Impl::hand_over() {
   scheduled = false;
   if (filling.empty()) return;
+  bool wanted = false;
   {
     const std::lock_guard lock(mutex);
     handed_over.push_back(std::exchange(filling, {}));
+    wanted = std::exchange(idle, false);
   }
-  wake.notify_one();
+  if (wanted) wake.notify_one();  // otherwise he comes by himself
 }
 
 void Journal::Impl::write_batches() {
@@ -113,27 +128,35 @@ void Journal::Impl::write_batches() {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the engine thread's
   pthread_setname_np(pthread_self(), "journal");
+  auto rested = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex);
   for (;;) {
+    idle = handed_over.empty();
     wake.wait(lock, [this] { return ending || !handed_over.empty(); });
+    idle = false;
     if (handed_over.empty()) return;
+    if (std::chrono::steady_clock::now() < rested) wake.wait_until(lock, rested, [this] { return ending; });
     auto batches = std::exchange(handed_over, {});
     lock.unlock();
     write(std::move(batches));
+    rested = std::chrono::steady_clock::now() + kRest;
     lock.lock();
   }
 }
 
 void Journal::Impl::write(std::vector<Batch> batches) {
-  std::vector<Waiter> waiters;
+  Waiters waiters;
   for (Batch& batch : batches) {
     for (const std::string_view record : batch.records.all()) file.add(record);
-    std::move(batch.waiters.begin(), batch.waiters.end(), std::back_inserter(waiters));
+    waiters.add(std::move(batch.waiters));
     if (!batch.compaction) continue;
     // What was added before is in the new file by its owner's word; on failure it still goes to the old one below.
     std::string error = file.replace(batch.compaction->records.all(), batch.compaction->position);
     file_bytes = file.end();
-    if (batch.compaction->done) complete({{std::move(batch.compaction->done), false}}, std::move(error));
+    if (!batch.compaction->done) continue;
+    Waiters told;
+    told.callbacks.push_back(std::move(batch.compaction->done));
+    complete(std::move(told), std::move(error));
   }
   std::string error = file.write();
   if (error.empty() && !waiters.empty()) error = file.sync();
@@ -141,12 +164,12 @@ void Journal::Impl::write(std::vector<Batch> batches) {
   if (!waiters.empty()) complete(std::move(waiters), std::move(error));
 }
 
-void Journal::Impl::complete(std::vector<Waiter> waiters, std::string error) {
+void Journal::Impl::complete(Waiters waiters, std::string error) {
   // The weak pointer is looked at on the engine thread, where the journal is destroyed.
-  boost::asio::post(io, [weak = weak_from_this(), waiters = std::move(waiters), error = std::move(error)] {
-    for (const Waiter& waiter : waiters) {
-      if (waiter.task || !weak.expired()) waiter.done(error);
-    }
+  boost::asio::post(io, [weak = weak_from_this(), waiters = std::move(waiters), error = std::move(error)]() mutable {
+    for (const Done& done : waiters.callbacks)
+      if (!weak.expired()) done(error);
+    for (detail::Promise& task : waiters.tasks) task.fulfil(error);
   });
 }
 
@@ -163,7 +186,7 @@ Journal::Journal(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Journal::~Journal() {
   // Somebody must wait for it, or it would be written and not synced.
-  impl_->filling.waiters.push_back({[](const std::string&) {}, true});
+  impl_->filling.waiters.asked = true;
   impl_->hand_over();
   {
     const std::lock_guard lock(impl_->mutex);
@@ -181,28 +204,26 @@ std::uint64_t Journal::append(std::string_view record) {
 }
 
 void Journal::sync(std::function<void(const std::string& error)> done) {
-  impl_->filling.waiters.push_back({std::move(done), false});
+  impl_->filling.waiters.callbacks.push_back(std::move(done));
   impl_->schedule();
 }
 
 namespace {
 
-Task<tl::expected<void, JournalError>> wait_for_sync(std::shared_ptr<detail::PendingSlot> slot) {
-  co_await detail::wait_until_finished(slot);
-  const auto error = std::static_pointer_cast<std::string>(slot->value);
-  if (!error || error->empty()) co_return tl::expected<void, JournalError>();
-  co_return tl::unexpected(JournalError{*error});
+Task<tl::expected<void, JournalError>> wait_for_sync(std::shared_ptr<detail::SharedOutcome> outcome) {
+  co_await detail::wait_until_finished(outcome);
+  if (outcome->error.empty()) co_return tl::expected<void, JournalError>();
+  co_return tl::unexpected(JournalError{outcome->error});
 }
 
 }  // namespace
 
 Task<tl::expected<void, JournalError>> Journal::sync() {
-  auto slot = std::make_shared<detail::PendingSlot>();
-  // When the loop is destroyed before its turn comes, so is the coroutine.
-  const std::shared_ptr<detail::PendingSlot> promise(slot.get(), [slot](detail::PendingSlot* unkept) { unkept->abandon(); });
-  impl_->filling.waiters.push_back({[promise](const std::string& error) { promise->finish(std::make_shared<std::string>(error), {}); }, true});
+  // One outcome for all who ask between two hand-overs.
+  auto& tasks = impl_->filling.waiters.tasks;
+  if (tasks.empty()) tasks.emplace_back();
   impl_->schedule();
-  return wait_for_sync(std::move(slot));
+  return wait_for_sync(tasks.back().outcome());
 }
 
 void Journal::compact(const std::function<void(const std::function<void(std::string_view record)>& add)>& write,

@@ -13,6 +13,9 @@
 namespace jackfield::journal {
 namespace {
 
+constexpr std::size_t kRoom = 512 * 1024;
+constexpr char kZeros[64 * 1024]{};
+
 /// errno when it failed. `written` counts what went out before.
 int write_all(int fd, std::string_view bytes, std::uint64_t offset, std::size_t& written) {
   written = 0;
@@ -72,7 +75,10 @@ bool still_at(int fd, const std::filesystem::path& path) {
 }  // namespace
 
 File::~File() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ < 0) return;
+  // A file that was closed in order ends with its last record. When that cannot be, the zeros do no harm.
+  if (room_ > end_ && broken_.empty() && ::ftruncate(fd_, static_cast<off_t>(end_)) != 0) room_ = end_;
+  ::close(fd_);
 }
 
 ErrorText File::failed(std::string_view what, const std::filesystem::path& path, int error) const {
@@ -106,12 +112,15 @@ ErrorText File::load(const Journal::Replay& replay) {
   if (scanned.damaged)
     return fmt::format("{}: damaged at byte {}, with sound records behind it; restore it, or move it away to start with an empty one",
                        options_.path.string(), scanned.end);
-  if (scanned.end != bytes.size()) {
-    cut_tail_ = fmt::format("{}: cut off {} bytes of an unfinished write at byte {}", options_.path.string(), bytes.size() - scanned.end, scanned.end);
-    if (::ftruncate(fd_, static_cast<off_t>(scanned.end)) != 0) return failed("cut", options_.path, errno);
-  }
   base_ = header->base;
   end_ = scanned.end;
+  room_ = bytes.size();
+  // Zeros behind the last record are the room it had not used.
+  if (const std::uint64_t used = bytes.find_last_not_of('\0') + 1; used > end_) {
+    cut_tail_ = fmt::format("{}: cut off {} bytes of an unfinished write at byte {}", options_.path.string(), used - end_, end_);
+    if (::ftruncate(fd_, static_cast<off_t>(end_)) != 0) return failed("cut", options_.path, errno);
+    room_ = end_;
+  }
   // What was replayed will be answered for: it must not vanish with the power now.
   return sync();
 }
@@ -122,7 +131,7 @@ ErrorText File::begin() {
   append_header(header, {});
   std::size_t written = 0;
   if (const int error = write_all(fd_, header, 0, written)) return failed("write", options_.path, error);
-  end_ = header.size();
+  room_ = end_ = header.size();
   ErrorText error = sync();
   return error.empty() ? sync_folder() : error;
 }
@@ -133,7 +142,22 @@ ErrorText File::write() {
   const int error = write_all(fd_, unwritten_, end_, written);
   end_ += written;
   unwritten_.erase(0, written);
-  return error == 0 ? ErrorText() : failed("write", options_.path, error);
+  if (error != 0) return failed("write", options_.path, error);
+  make_room();
+  return {};
+}
+
+// A sync of bytes that took the place of zeros is several times cheaper than one after which the file system has to note a new
+// length and new blocks too. So the file grows in steps, by zeros that the next sync makes durable along with the records.
+void File::make_room() {
+  if (end_ <= room_) return;
+  room_ = end_;
+  if (!options_.sync || !roomy_) return;
+  for (const std::uint64_t wanted = end_ + kRoom; room_ < wanted && roomy_;) {
+    std::size_t written = 0;
+    roomy_ = write_all(fd_, {kZeros, sizeof kZeros}, room_, written) == 0;
+    room_ += written;
+  }
 }
 
 ErrorText File::sync() {
@@ -175,7 +199,8 @@ ErrorText File::replace(const std::vector<std::string_view>& records, std::uint6
   ::close(fd_);
   fd_ = file.release();
   base_ = position - size;
-  end_ = size;
+  room_ = end_ = size;
+  roomy_ = true;
   unwritten_.clear();
   // Until the folder is synced a power cut may bring the old file back, without what is appended from now on.
   broken_ = sync_folder();

@@ -36,12 +36,15 @@ class File {
   ErrorText load(const Journal::Replay& replay);
   ErrorText failed(std::string_view what, const std::filesystem::path& path, int error) const;
   ErrorText sync_folder() const;
+  void make_room();
 
   const Journal::Options options_;
   int fd_ = -1;
   std::uint64_t base_ = 0;     // position of the file's first byte; wraps after a compaction, and the sum is right again
   std::uint64_t end_ = 0;      // bytes written
   std::uint64_t durable_ = 0;  // bytes synced
+  std::uint64_t room_ = 0;     // length of the file: what is behind end_ is zeros
+  bool roomy_ = true;          // false: there was no space for zeros; none are tried until the file is replaced
   std::string unwritten_;
   ErrorText broken_;
   std::string cut_tail_;

@@ -3,6 +3,8 @@
 //   file    "jackfjnl"  base:u64  compacted:u64  crc:u32    the position of the file's first byte; how far a compaction wrote it
 //   record  "JfR1"  length:u32  durable:u64  crc:u32  bytes  `durable`: how much of the file was synced when this was written
 //
+// Behind the last record there may be zeros: room made for the next ones.
+//
 // A checksum covers its header's other fields and the bytes. `durable` tells damage from a torn tail: a bad record may be cut
 // off only when no sound one behind it says that it had been synced.
 #pragma once

@@ -11,11 +11,21 @@ namespace detail {
 namespace {
 
 template <class Handler>
-struct WaiterOf final : PendingSlot::Waiter {
+struct WaiterOf final : Waiter {
   explicit WaiterOf(Handler h) : handler(std::move(h)) {}
   void resume() override { boost::asio::post(std::move(handler)); }
+  void run_on() override { std::move(handler)(); }
   Handler handler;
 };
+
+/// The one place where a coroutine of ours hands itself to somebody else: `keep` takes its Waiter.
+template <class Keep>
+Task<> stand_still(Keep keep) {
+  auto hand_over = [keep = std::move(keep)](auto handler) { keep(std::make_unique<WaiterOf<decltype(handler)>>(std::move(handler))); };
+  return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(hand_over), boost::asio::use_awaitable);
+}
+
+Task<> go_on() { co_return; }
 
 }  // namespace
 
@@ -38,10 +48,27 @@ void PendingSlot::abandon() {
 }
 
 Task<> wait_until_finished(std::shared_ptr<PendingSlot> slot) {
-  if (slot->finished) co_return;
-  // The one place where a coroutine of ours hands itself to somebody else.
-  auto keep = [slot](auto handler) { slot->waiter = std::make_unique<WaiterOf<decltype(handler)>>(std::move(handler)); };
-  co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(keep), boost::asio::use_awaitable);
+  if (slot->finished) return go_on();
+  return stand_still([slot = std::move(slot)](std::unique_ptr<Waiter> waiter) { slot->waiter = std::move(waiter); });
+}
+
+Task<> wait_until_finished(std::shared_ptr<SharedOutcome> outcome) {
+  if (outcome->finished) return go_on();
+  return stand_still([outcome = std::move(outcome)](std::unique_ptr<Waiter> waiter) { outcome->waiters.push_back(std::move(waiter)); });
+}
+
+Promise::~Promise() {
+  if (!outcome_ || outcome_->finished) return;
+  outcome_->finished = true;
+  outcome_->error = "the loop ended first";
+  // The waiters own the coroutines' frames, which own the outcome: taken out first, that circle is open.
+  const auto dropped = std::exchange(outcome_->waiters, {});
+}
+
+void Promise::fulfil(const std::string& error) {
+  outcome_->finished = true;
+  outcome_->error = error;
+  for (const auto& waiter : std::exchange(outcome_->waiters, {})) waiter->run_on();
 }
 
 }  // namespace detail

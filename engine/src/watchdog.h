@@ -1,17 +1,16 @@
-// A thread that looks once a second whether the engine thread still comes back from its handlers.
+// A thread that looks whether the engine thread still comes back from its handlers.
 #pragma once
 
 #include <jackfield/log.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 
 namespace jackfield {
 
 /// Names in the log a handler that was running in the same turn at two looks. `turns` counts the loop's turns, `running` is the
-/// handler noted by the bus, null between turns.
+/// handler noted by the bus, null between turns. It looks every `look_every`, unless it is put off.
 class Watchdog {
  public:
   Watchdog(const std::atomic<std::uint64_t>& turns, const std::atomic<const char*>& running, Logger& log,
@@ -19,15 +18,20 @@ class Watchdog {
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
 
+  /// The next look is one and a half times `look_every` from now: a loop that says so that often is never looked at, and its
+  /// thread need not wake up for it.
+  void put_off();
+
  private:
   void watch();
+  void look_in(std::chrono::milliseconds delay);
 
   const std::atomic<std::uint64_t>& turns_;
   const std::atomic<const char*>& running_;
   Logger& log_;
   const std::chrono::milliseconds look_every_;
+  const int timer_;  // a timer that can be put off while the thread waits for it (timerfd)
   std::mutex mutex_;
-  std::condition_variable wake_;
   bool ending_ = false;
   std::thread thread_;
 };

@@ -123,16 +123,17 @@ Verdict Regfile::user_register(Message& message) {
   const bool wait = store_->put(packer_.pack(message), expires_ms, max_contacts);
   message.set(param::kMaxContacts, static_cast<long long>(max_contacts));
   if (!wait) return true;
-  return acknowledge(store_->synced(), message);
+  return acknowledge(log_, store_->synced(), message);
 }
 
-Task<bool> Regfile::acknowledge(Task<bool> synced, Message& message) {
-  const bool saved = co_await std::move(synced);
+Task<bool> Regfile::acknowledge(Logger& log, Task<tl::expected<void, JournalError>> synced, Message& message) {
+  const auto saved = co_await std::move(synced);
   if (!saved) {
+    log.error("event=not_saved reason={}", log_value(saved.error().text));
     message.set(param::kCode, 500);
     message.set(param::kReason, "Registration Not Saved");
   }
-  co_return saved;
+  co_return saved.has_value();
 }
 
 Verdict Regfile::user_unregister(Message& message) {
@@ -144,7 +145,7 @@ Verdict Regfile::user_unregister(Message& message) {
   }
   const auto* key = message.find(param::kBinding);
   const auto removed = key ? store_->remove(username, key->value) : store_->remove_user(username);
-  if (removed.wait) return acknowledge(store_->synced(), message);
+  if (removed.wait) return acknowledge(log_, store_->synced(), message);
   return removed.count != 0 || users_.find(username) != nullptr;
 }
 

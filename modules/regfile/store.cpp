@@ -35,15 +35,6 @@ void write_put(std::string& record, std::int64_t expires_ms, PackedBinding packe
   record.append(packed.bytes());
 }
 
-Task<bool> always(bool value) { co_return value; }
-
-/// Knows no store: that may be gone before its journal has answered, when the module is unloaded meanwhile.
-Task<bool> saved(Logger& log, Task<tl::expected<void, JournalError>> syncing) {
-  const auto synced = co_await std::move(syncing);
-  if (!synced) log.error("event=not_saved reason={}", log_value(synced.error().text));
-  co_return synced.has_value();
-}
-
 std::uint64_t put_size(const Binding& binding) { return binding.packed_size() + 8; }
 
 }  // namespace
@@ -254,7 +245,7 @@ std::size_t Store::keep_only(const std::function<bool(std::string_view)>& known)
   return drop_scratch().count;
 }
 
-Task<bool> Store::synced() { return journal_ ? saved(log_, journal_->sync()) : always(true); }
+Task<tl::expected<void, JournalError>> Store::synced() { return journal_->sync(); }
 
 void Store::append(std::string_view record) {
   if (!journal_) return;

@@ -41,8 +41,8 @@ class Store {
   Removed remove_connection(std::string_view connection_id);
   /// Drops the bindings of users that are no more. Returns how many.
   std::size_t keep_only(const std::function<bool(std::string_view username)>& known);
-  /// True once everything so far would survive the end of the process. What it answers may be awaited when the store is gone.
-  Task<bool> synced();
+  /// Ends once everything so far would survive the end of the process. Only of a durable() store; may be awaited when it is gone.
+  Task<tl::expected<void, JournalError>> synced();
 
   const BindingTable& bindings() const { return table_; }
   bool durable() const { return journal_ != nullptr; }

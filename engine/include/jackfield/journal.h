@@ -1,6 +1,6 @@
 // The one way to keep something across kill -9: an append-only file of checksummed records with a writer thread of its own.
-// append() hands a record over; a shared fdatasync makes everything that waits durable together. Engine thread only, except
-// that the file is written by the journal's thread.
+// append() hands a record over; a shared fdatasync makes everything that waits durable together. Engine thread only, except that the
+// file is written by the journal's thread.
 #pragma once
 
 #include <jackfield/task.h>
@@ -51,7 +51,7 @@ class Journal {
                std::function<void(const std::string& error)> done = {});
 
   std::uint64_t position() const;
-  /// Bytes in the file now; compare with what a compaction would leave to decide when to compact.
+  /// Bytes of records in the file now, without the room made for the next ones; compare with what a compaction would leave to decide when to compact.
   std::uint64_t file_bytes() const;
   /// What open() cut off at the end of the file, for the log; empty when the file was whole.
   const std::string& cut_tail() const;

@@ -121,6 +121,18 @@ TEST_CASE("a handler that does not come back is named by the watchdog while it r
   CHECK_FALSE(lines.have("quick"));
 }
 
+TEST_CASE("a loop that keeps turning is never looked at, and one that stops turning is") {
+  std::atomic<std::uint64_t> turns{0};
+  std::atomic<const char*> running{"user.auth:50 long"};
+  Lines lines;
+  Logger log("engine", &lines);
+  Watchdog watchdog(turns, running, log, 200ms);
+  // Between any two of these far less than 300 ms pass, between the first and the last more than two looks would take.
+  for (const auto until = std::chrono::steady_clock::now() + 700ms; std::chrono::steady_clock::now() < until;) watchdog.put_off();
+  CHECK_FALSE(lines.have("long"));
+  while (!lines.have("handler=\"user.auth:50 long\"")) std::this_thread::yield();
+}
+
 TEST_CASE("finish waits for tasks and names those that outlast it") {
   RealCore real;
   Pendings pendings{real.core.timers()};

@@ -6,6 +6,9 @@
 
 #include <jackfield/journal.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +65,11 @@ TEST_CASE("the checksum is CRC-32C") {
   CHECK(crc32c(std::string(32, '\0')) == 0x8A9136AA);  // RFC 3720 B.4
   CHECK(crc32c(std::string(32, '\xff')) == 0x62A8AB43);
   CHECK(crc32c("456789", crc32c("123")) == crc32c("123456789"));
+  std::string bytes;
+  for (int length = 0; length < 40; ++length, bytes.push_back(static_cast<char>(length * 37))) {
+    CHECK(crc32c_by_tables(bytes) == crc32c(bytes));
+    CHECK(crc32c_by_tables(bytes, 1) == crc32c(bytes, 1));
+  }
 }
 
 TEST_CASE("what was appended is replayed in order, whatever its bytes") {
@@ -237,8 +245,9 @@ TEST_CASE("compaction replaces the file while appends go on") {
   CHECK(j.sync(*journal) == "");
   CHECK(compacted == "");
   CHECK(journal->file_bytes() < before / 10);
-  CHECK(journal->file_bytes() == read_file(j.path).size());
+  const auto bytes = journal->file_bytes();
   journal.reset();
+  CHECK(bytes == read_file(j.path).size());
   journal = j.open();
   CHECK(j.replayed == std::vector<std::string>{"all of it", "just after"});
 }
@@ -301,6 +310,79 @@ TEST_CASE("a journal whose first write was torn begins anew") {
     REQUIRE_MESSAGE(journal, j.error);
     CHECK(read_file(j.path) == header);
   }
+}
+
+TEST_CASE("room is made behind the records ahead of need, and given back when the journal is closed") {
+  Journals j;
+  auto journal = j.open();
+  journal->append("first");
+  CHECK(j.sync(*journal) == "");
+  const auto size = std::filesystem::file_size(j.path);
+  CHECK(size > journal->file_bytes() + 100'000);
+  for (int i = 0; i < 100; ++i) {
+    journal->append("another record");
+    CHECK(j.sync(*journal) == "");
+  }
+  CHECK(std::filesystem::file_size(j.path) == size);  // so that a sync has no new length to write
+  journal->append(std::string(size, 'x'));
+  CHECK(j.sync(*journal) == "");
+  CHECK(std::filesystem::file_size(j.path) > 2 * size);
+  const auto bytes = journal->file_bytes();
+  journal.reset();
+  CHECK(std::filesystem::file_size(j.path) == bytes);
+}
+
+TEST_CASE("room that a crash left behind the last record is used, not reported as torn") {
+  Journals j;
+  j.fill({"first"});
+  const std::string records = read_file(j.path);
+  write_file(j.path, records + std::string(5000, '\0'));
+  auto journal = j.open();
+  REQUIRE_MESSAGE(journal, j.error);
+  CHECK(j.replayed == std::vector<std::string>{"first"});
+  CHECK(journal->cut_tail().empty());
+  CHECK(journal->file_bytes() == records.size());
+  journal->append("second");
+  journal.reset();
+  journal = j.open();
+  CHECK(j.replayed == std::vector<std::string>{"first", "second"});
+  journal.reset();
+  // A record of which only the end reached the disk.
+  write_file(j.path, records + std::string(5000, '\0') + "the end" + std::string(5000, '\0'));
+  journal = j.open();
+  REQUIRE_MESSAGE(journal, j.error);
+  CHECK(j.replayed == std::vector<std::string>{"first"});
+  CHECK(journal->cut_tail().find("cut off 5007 bytes") != std::string::npos);
+}
+
+TEST_CASE("tasks that wait for the same sync run on together, and are destroyed when the loop ends first") {
+  Journals j;
+  std::shared_ptr<int> alive = std::make_shared<int>();
+  int ended = 0;
+  const auto wait = [](Journal* journal, int* ended, std::shared_ptr<int> /*alive*/) -> Task<> {
+    auto synced = journal->sync();
+    const auto result = co_await std::move(synced);
+    if (result) ++*ended;
+  };
+  auto journal = j.open();
+  for (int i = 0; i < 50; ++i) {
+    journal->append("record");
+    j.engine.spawn("test", wait(journal.get(), &ended, alive));
+  }
+  CHECK(j.engine.run_until([&] { return ended == 50; }));
+  CHECK(alive.use_count() == 1);
+
+  {
+    boost::asio::io_context io;
+    auto opened = Journal::open(io, {.path = j.path.string() + "2"}, {});
+    REQUIRE(opened);
+    boost::asio::co_spawn(io, wait(opened->get(), &ended, alive), boost::asio::detached);
+    io.poll();
+    CHECK(alive.use_count() == 2);
+    opened->reset();
+  }
+  CHECK(ended == 50);
+  CHECK(alive.use_count() == 1);
 }
 
 TEST_CASE("when the disk is full those who wait are told, and what they appended is written once there is room") {

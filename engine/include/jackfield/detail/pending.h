@@ -4,18 +4,23 @@
 #include <jackfield/pending.h>
 
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace jackfield::detail {
 
+/// A coroutine that stands still. Destroyed without being resumed, it takes the coroutine with it.
+struct Waiter {
+  virtual ~Waiter() = default;
+  /// Lets the coroutine run on in a later turn.
+  virtual void resume() = 0;
+  /// Lets it run on now. Only from a turn of the loop that has nothing else to do.
+  virtual void run_on() = 0;
+};
+
 /// One question: its outcome, and the coroutine that waits for it. Shared by the asking side and whoever will answer.
 struct PendingSlot {
-  struct Waiter {
-    virtual ~Waiter() = default;
-    /// Lets the coroutine run on in a later turn.
-    virtual void resume() = 0;
-  };
-
   PendingSlot() = default;
   PendingSlot(const PendingSlot&) = delete;
   ~PendingSlot();
@@ -35,6 +40,29 @@ struct PendingSlot {
 
 /// Returns when the slot is finished; at once when it already is.
 Task<> wait_until_finished(std::shared_ptr<PendingSlot> slot);
+
+/// One outcome that any number of coroutines wait for.
+struct SharedOutcome {
+  bool finished = false;
+  std::string error;
+  std::vector<std::unique_ptr<Waiter>> waiters;
+};
+Task<> wait_until_finished(std::shared_ptr<SharedOutcome> outcome);
+
+/// The duty to bring a SharedOutcome about. Dropped unfulfilled, it destroys the coroutines that wait where they stand.
+class Promise {
+ public:
+  Promise() : outcome_(std::make_shared<SharedOutcome>()) {}
+  Promise(Promise&&) noexcept = default;
+  Promise& operator=(Promise&&) = delete;
+  ~Promise();
+  const std::shared_ptr<SharedOutcome>& outcome() const { return outcome_; }
+  /// Runs all who wait, one after the other, before it returns.
+  void fulfil(const std::string& error);
+
+ private:
+  std::shared_ptr<SharedOutcome> outcome_;
+};
 
 template <class T>
 Task<tl::expected<T, PendingError>> wait_for(std::shared_ptr<PendingSlot> slot) {

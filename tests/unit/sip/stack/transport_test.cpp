@@ -36,6 +36,21 @@ TEST_CASE("hundreds of datagrams in one turn are read and answered, each to its 
   f.until([&] { return std::all_of(phones.begin(), phones.end(), [](const auto& phone) { return phone->pieces() == 25; }); });
 }
 
+TEST_CASE("datagrams of any length arrive whole, also when one batch brings them all") {
+  Fixture f;
+  Peer phone(SOCK_DGRAM, f.udp);
+  std::vector<std::string> sent;
+  for (const std::size_t more : {0, 2000, 2111, 2112, 2113, 4096, 60'000, 1}) {
+    std::string text = kRequest;
+    while (text.size() < more) text.append(std::to_string(text.size())).push_back(';');
+    text.resize(std::max(more, kRequest.size()));
+    phone.send(text);
+    sent.push_back(std::move(text));
+  }
+  f.until([&] { return f.told.bytes.size() == sent.size(); });
+  CHECK(f.told.bytes == sent);
+}
+
 TEST_CASE("an ICMP error ends its own flow and delays no other") {
   for (const char* bind : {"127.0.0.1:0", "[::1]:0"}) {
     Fixture f({}, bind);
