@@ -2,8 +2,8 @@
 
 Measures Jackfield beside Kamailio and the limit (a program that only reads and writes datagrams) in one run on this machine, servers
 in turn, and prints what an operation costs: microseconds of processor time of all of a server's processes. Everything stays on
-127.0.0.0/8. Without a name all measurements are taken; --quick takes them small and once, which shows that they work rather than
-how things stand.
+127.0.0.0/8. Without a name all measurements are taken. They are taken three times, or N times; --quick takes them small, and once
+unless --repeat says otherwise, which shows that they work rather than how things stand.
 
   register   registration with digest (401, then 200) and refresh (200 at once); bindings in memory and on disk
   calls      INVITE, 180, 200, ACK, BYE, 200 through the server, SDP passed through; few calls and many
@@ -35,7 +35,7 @@ class Bench:
     def __init__(self, build, folder, quick, repeat):
         self._build = build
         self._quick = quick
-        self._repeat = 1 if quick else repeat
+        self._repeat = repeat or (1 if quick else 3)
         self.limit, self.kamailio, self.jackfield = (server(folder, build) for server in servers.ALL)
         self.failures = 0
 
@@ -193,7 +193,7 @@ def main():
     names = ("register", "calls", "idle", "memory", "scale")
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int)
     parser.add_argument("--build", required=True)
     parser.add_argument("names", nargs="*", choices=[*names, []])
     options = parser.parse_args()
