@@ -165,13 +165,22 @@ HexDigest Hasher::response(Algorithm algorithm, std::string_view ha1, const Answ
 }
 
 Verdict Hasher::verify(Algorithm algorithm, std::string_view ha1, const Answer& answer, std::string_view response_text) const {
+  HexDigest lower;
+  if (!normalize(ha1, hex_size(algorithm), lower.text_)) return Verdict::unusable;
+  lower.size_ = static_cast<std::uint8_t>(hex_size(algorithm));
+  return verify(algorithm, lower, answer, response_text);
+}
+
+Verdict Hasher::verify(Algorithm algorithm, const HexDigest& ha1, const Answer& answer, std::string_view response_text) const {
   const std::size_t size = hex_size(algorithm);
-  std::array<char, 64> lower;
-  if (!normalize(ha1, size, lower)) return Verdict::unusable;
+  if (ha1.view().size() != size) return Verdict::unusable;
   if (!answer.qop.empty() && (!equal_without_case(answer.qop, "auth") || answer.nc.empty() || answer.cnonce.empty())) {
     return Verdict::unusable;
   }
-  const HexDigest expected = respond(algorithm, {lower.data(), size}, answer);
+  const HexDigest expected = respond(algorithm, ha1.view(), answer);
+  if (equal_constant_time(expected.view(), response_text)) return Verdict::match;
+  // Written with capitals, perhaps.
+  std::array<char, 64> lower;
   if (!normalize(response_text, size, lower)) return Verdict::mismatch;
   return equal_constant_time(expected.view(), {lower.data(), size}) ? Verdict::match : Verdict::mismatch;
 }

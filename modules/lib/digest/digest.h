@@ -58,6 +58,7 @@ class Hasher {
   HexDigest response(Algorithm algorithm, std::string_view ha1, const Answer& answer) const;
   /// Compares in constant time. `ha1` and `response` in hex of either case.
   Verdict verify(Algorithm algorithm, std::string_view ha1, const Answer& answer, std::string_view response) const;
+  Verdict verify(Algorithm algorithm, const HexDigest& ha1, const Answer& answer, std::string_view response) const;
 
  private:
   template <class Function>
