@@ -69,6 +69,7 @@ struct BindingTarget {
   std::string request_uri;         ///< the contact as the phone wrote it
   std::vector<std::string> route;  ///< Path, first hop first
   std::optional<Device> device = {};  ///< on connections only
+  std::string username = {};          ///< whose phone it is
 };
 
 class BindingTable {

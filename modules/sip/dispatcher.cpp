@@ -13,9 +13,9 @@ namespace {
 
 using stack::IncomingRequest;
 
-constexpr std::string_view kSupported[] = {"path"};  // RFC 3327
+constexpr std::string_view kSupported[] = {"path", "replaces"};  // RFC 3327, RFC 3891
 
-std::string allowed_methods() { return std::string(call::kAllow) + ", REGISTER"; }
+std::string allowed_methods(const SipSettings& settings) { return std::string(call::kAllow) + ", REGISTER" + (settings.messages ? ", MESSAGE" : ""); }
 
 bool equal_without_case(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
@@ -43,7 +43,7 @@ void Dispatcher::request(const IncomingRequest& request) {
 
 bool Dispatcher::acceptable(const IncomingRequest& request) {
   const auto& message = request.message;
-  if (message.method() == Method::other) return answer(core_, request, {}, 501), false;  // §8.2.1
+  if (message.method() == Method::other && !(message.to()->tag.empty() && outside_.serves(message))) return answer(core_, request, {}, 501), false;  // §8.2.1
   const auto& uri = message.request_uri();
   if (!uri) return answer(core_, request, {}, 400, uri.error().reason), false;
   const bool callable = uri->scheme == Uri::Scheme::tel && message.method() != Method::reg;
@@ -69,11 +69,12 @@ void Dispatcher::out_of_dialog(const IncomingRequest& request) {
       calls_.request(request);
       return;
     case Method::bye:
-    case Method::info:
     case Method::prack:
     case Method::update: return answer(core_, request, {}, 481);  // they mean a dialog, and name none
     default:
-      return answer(core_, request, {}, 405, {}, [](Writer& writer) { writer.header(HeaderId::allow, allowed_methods()); });
+      if (outside_.serves(request.message)) return outside_.request(request);
+      if (request.message.method() == Method::info) return answer(core_, request, {}, 481);
+      return answer(core_, request, {}, 405, {}, [this](Writer& writer) { writer.header(HeaderId::allow, allowed_methods(*core_.settings)); });
   }
 }
 
@@ -82,8 +83,8 @@ void Dispatcher::options(const IncomingRequest& request) {
   const auto& uri = *request.message.request_uri();  // who looks whether we live may know our address only
   if (!core_.settings->is_our_domain(uri.host) && !core_.transport.is_ours(uri.host, registrar::port_of(uri))) return answer(core_, request, {}, 404);
   const int code = core_.engine.draining() ? 503 : 200;
-  answer(core_, request, {}, code, {}, [](Writer& writer) {
-    writer.header(HeaderId::allow, allowed_methods());
+  answer(core_, request, {}, code, {}, [this](Writer& writer) {
+    writer.header(HeaderId::allow, allowed_methods(*core_.settings));
     writer.header(HeaderId::accept, call::kAccept);
     for (const auto extension : kSupported) writer.header(HeaderId::supported, extension);
     for (const auto extension : call::kExtensions) writer.header(HeaderId::supported, extension);
@@ -95,11 +96,11 @@ void Dispatcher::cancelled(stack::ServerTransactionId invite, const Message& can
 }
 
 void Dispatcher::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
-  if (!registrar_.response(transaction)) calls_.response(transaction, response, flow);
+  if (!registrar_.response(transaction) && !outside_.response(transaction, response)) calls_.response(transaction, response, flow);
 }
 
 void Dispatcher::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
-  if (!registrar_.client_failed(transaction)) calls_.client_failed(transaction, failure);
+  if (!registrar_.client_failed(transaction) && !outside_.client_failed(transaction)) calls_.client_failed(transaction, failure);
 }
 
 void Dispatcher::flow_closed(const stack::FlowId& flow, std::string_view) {

@@ -5,14 +5,15 @@
 #include "admission/gate.h"
 #include "call/calls.h"
 #include "core.h"
+#include "outside/outside.h"
 #include "registrar/registrar.h"
 
 namespace jackfield::sip {
 
 class Dispatcher final : public stack::TransactionUser {
  public:
-  Dispatcher(Core& core, admission::Gate& gate, registrar::Registrar& registrar, call::Calls& calls)
-      : core_(core), gate_(gate), registrar_(registrar), calls_(calls) {}
+  Dispatcher(Core& core, admission::Gate& gate, registrar::Registrar& registrar, call::Calls& calls, outside::Outside& outside)
+      : core_(core), gate_(gate), registrar_(registrar), calls_(calls), outside_(outside) {}
 
   void request(const stack::IncomingRequest& request) override;
   void cancelled(stack::ServerTransactionId invite, const Message& cancel) override;
@@ -31,6 +32,7 @@ class Dispatcher final : public stack::TransactionUser {
   admission::Gate& gate_;
   registrar::Registrar& registrar_;
   call::Calls& calls_;
+  outside::Outside& outside_;
 };
 
 }  // namespace jackfield::sip

@@ -42,7 +42,8 @@ struct Running {
   admission::Gate gate{core};
   registrar::Registrar registrar{core, gate};
   call::Calls calls{core, gate, registrar};
-  Dispatcher dispatcher{core, gate, registrar, calls};
+  outside::Outside outside{core, gate, registrar, calls};
+  Dispatcher dispatcher{core, gate, registrar, calls, outside};
   Bus::Subscription status;
   Console console{core, guard, registrar};
 };
@@ -118,6 +119,7 @@ class SipModule final : public ModuleOf<SipPlan> {
   void start(Engine& engine) {
     running_->guard.open();
     running_->calls.start();
+    running_->outside.start();
     running_->status = engine.bus().install({.message = messages::kEngineStatus, .priority = 110, .track = "sip"}, [this](jackfield::Message& message) -> Verdict {
       return add_status(message, running_->core, running_->registrar.table(), running_->calls);
     });

@@ -23,6 +23,8 @@ constexpr Key kGeneralKeys[] = {
     {"auth_calls", KeyType::boolean, "yes", "", "Calls need credentials, a trusted source or a rule that accepts them; no accepts every call, as Yate does."},
     {"check_to", KeyType::boolean, "yes", "", "The To of a registration must be one of the authenticated user's own numbers; no is Yate's way."},
     {"check_from", KeyType::boolean, "yes", "", "The From of a call must be one of the authenticated user's own numbers or anonymous; no is Yate's way."},
+    {"transfer", KeyType::text, "users", "", "Who may transfer calls and take over ringing ones: users (legs of authenticated users and their phones), yes (everybody, as in Yate) or no."},
+    {"trust_identity", KeyType::boolean, "yes", "", "Trusted sources are believed who calls and who diverted a call (P-Asserted-Identity, Remote-Party-ID, Diversion, History-Info); from all others these headers are removed."},
     {"check_uri", KeyType::boolean, "yes", "", "The uri of digest credentials must name the user and, where domains is set, the host that the request names (RFC 7616); no is Yate's way."},
     {"digest", KeyType::list, "MD5", "", "Algorithms offered in challenges, in that order: MD5, SHA-256. Some phones fail where SHA-256 is offered at all."},
     {"nonce_lifetime", KeyType::seconds, "300", "s", "How long the answer to a challenge is good; after it phones are challenged anew without being asked for the password.", true, 1000, 86400000},
@@ -51,7 +53,7 @@ constexpr std::string_view kIgnoredGeneral[] = {
     "honor_dtmf_detect", "info", "initial_headers", "keepalive", "lazy100", "max_reg_threads", "maxpkt", "missing_cseq_error", "multi_ringing", "nat",
     "nat_address", "odd_port", "options", "party_mutexcount", "preventive_bye", "printmsg", "privacy", "progress", "provisional", "range",
     "refresh_nosdp", "rtp_localip", "rtp_start", "rtpip", "secure", "send_avp", "sip_req_trans_count", "sip_rsp_trans_count", "tcp_keepalive",
-    "tcp_keepalive_first", "tcp_maxpkt", "thread", "trace", "transfer", "tos", "udp_force_bind", "update", "useragent_headers", "video"};
+    "tcp_keepalive_first", "tcp_maxpkt", "thread", "trace", "tos", "udp_force_bind", "update", "useragent_headers", "video"};
 
 constexpr Key kRegistrarKeys[] = {
     {"enable", KeyType::boolean, "yes", "", "Registrations are accepted at all."},
@@ -96,15 +98,21 @@ constexpr Key kCallKeys[] = {
     {"drop_on_close", KeyType::boolean, "no", "", "A call ends with the connection it was made over, as in Yate; no lets the next request take the phone's newest connection."},
 };
 
+constexpr Key kMessageKeys[] = {
+    {"enable", KeyType::boolean, "yes", "", "Text messages outside a call (MESSAGE) are routed like calls, with route_type=msg, and delivered; no is Yate's way."},
+};
+constexpr std::string_view kIgnoredMessage[] = {"auth_required", "async_process"};
+
 constexpr Section kSections[] = {
     {.name = "general", .doc = "The listener every set-up has, and who may do what.", .keys = kGeneralKeys, .ignored = kIgnoredGeneral},
     {.name = "registrar", .doc = "Registrations of phones.", .keys = kRegistrarKeys, .ignored = kIgnoredRegistrar},
     {.name = "call", .doc = "Calls.", .keys = kCallKeys},
     {.name = "guard", .doc = "What strangers, floods and wrong passwords may cost.", .keys = guard::kGuardKeys},
+    {.name = "message", .doc = "Text messages.", .keys = kMessageKeys, .ignored = kIgnoredMessage},
     {.name = "listener *", .doc = "Further listeners, one section each; the word after the blank is the listener's name.", .keys = kListenerKeys,
      .sample = "[listener office]\naddr=192.0.2.1\nport=5080\ntype=udp, tcp\n", .ignored = kIgnoredListener},
 };
-constexpr std::string_view kIgnoredSections[] = {"codecs", "hacks", "message", "methods", "options", "sip-t", "users"};
+constexpr std::string_view kIgnoredSections[] = {"codecs", "hacks", "methods", "options", "sip-t", "users"};
 
 class Reader {
  public:
@@ -134,6 +142,8 @@ class Reader {
         {"general", "type", "udp", "TCP is listened on too"},
         {"registrar", "yate_expires", "yes", "a contact's expires parameter beats the Expires header"},
         {"registrar", "max_contacts", "1", "a user keeps a binding for each contact"},
+        {"general", "transfer", "yes", "only legs of users transfer calls"},
+        {"message", "enable", "no", "text messages are routed and delivered"},
         {"call", "maxcall", "0", "a call that nobody answers ends after 180 s"},
         {"call", "session_expires", "0", "calls are refreshed every half hour and end when one side is silent"},
         {"call", "drop_on_close", "yes", "a call outlives the connection it was made over"},
@@ -179,6 +189,12 @@ class Reader {
     out.auth_calls = settings_.boolean(s, "auth_calls");
     out.check_to = settings_.boolean(s, "check_to");
     out.check_from = settings_.boolean(s, "check_from");
+    out.trust_identity = settings_.boolean(s, "trust_identity");
+    out.messages = settings_.boolean("message", "enable");
+    const auto transfer = settings_.text(s, "transfer");
+    const auto anyone = parse_boolean(transfer);
+    out.transfer = !anyone ? TransferPolicy::users : *anyone ? TransferPolicy::anyone : TransferPolicy::nobody;
+    if (!anyone && transfer != "users") problem(s, "transfer", fmt::format("transfer: \"{}\" is not users, yes or no", transfer));
     out.check_uri = settings_.boolean(s, "check_uri");
     out.nonce_lifetime = seconds(s, "nonce_lifetime");
     out.prack = settings_.boolean(s, "prack");

@@ -61,11 +61,17 @@ struct CallSettings {
   call::SessionTimer::Terms session;
 };
 
+/// Whose legs may transfer calls and take over others' (D6).
+enum class TransferPolicy : std::uint8_t { users, anyone, nobody };
+
 struct SipSettings {
   std::string realm = "Yate";
   std::string useragent;
   std::vector<std::string> domains;  ///< lower case; empty: every host is ours (D12)
   AccessSettings access;
+  TransferPolicy transfer = TransferPolicy::users;
+  bool trust_identity = true;  ///< of trusted sources (D6)
+  bool messages = true;        ///< MESSAGE outside a dialog is routed
   bool auth_calls = true, check_to = true, check_from = true, check_uri = true;
   std::chrono::seconds nonce_lifetime{300};
   bool prack = false;  ///< RFC 3262 where the other side can, not only where it must

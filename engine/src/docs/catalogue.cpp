@@ -2,6 +2,7 @@
 #include <jackfield/messages/chan.h>
 #include <jackfield/messages/engine.h>
 #include <jackfield/messages/media.h>
+#include <jackfield/messages/sip.h>
 #include <jackfield/messages/user.h>
 
 #include <algorithm>
@@ -16,8 +17,8 @@ constexpr auto kAll = [] {
       &kCallUpdate, &kChanConnect, &kChanConnected, &kChanControl, &kChanDisconnected, &kChanDtmf, &kChanHangup,
       &kChanLocate, &kChanMasquerade, &kChanNotify, &kChanReplaced, &kChanStartup, &kChanText, &kEngineCommand,
       &kEngineDebug, &kEngineHalt, &kEngineHelp, &kEngineInit, &kEngineStart, &kEngineStatus, &kEngineStop, &kEngineTimer,
-      &kMediaAnswer, &kMediaOffer, &kMediaRelease, &kUserAuth, &kUserAuthfail, &kUserBindings, &kUserRegister,
-      &kUserUnregister};
+      &kMediaAnswer, &kMediaOffer, &kMediaRelease, &kMsgExecute, &kSipMethod, &kUserAuth, &kUserAuthfail, &kUserBindings,
+      &kUserRegister, &kUserUnregister, &kXsipGenerate};
   std::ranges::sort(list, {}, [](const MessageName* message) { return message->name; });
   return list;
 }();

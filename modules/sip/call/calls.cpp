@@ -6,11 +6,14 @@
 #include <chrono>
 
 #include "answer.h"
+#include "call/control.h"
 #include "call/description.h"
 #include "call/incoming_leg.h"
 #include "call/outgoing_leg.h"
 #include "call/passing.h"
+#include "call/pickup.h"
 #include "call/router.h"
+#include "call/session_join.h"
 #include "guard/guard.h"
 
 namespace jackfield::sip::call {
@@ -36,6 +39,7 @@ DisconnectReason reason_in(const BusMessage& message) {
 Calls::Calls(Core& core, Admission& admission, const BindingTable& bindings)
     : services_(new Services{core, admission, bindings}), waits_(core.engine.timers()) {
   services_->self = services_;
+  services_->transfers = &transfers_;
   services_->timers = core.engine.timers().add_sink([this](std::uint64_t id) { timer(id); });
 }
 
@@ -57,10 +61,18 @@ void Calls::start() {
   install(messages::kChanDtmf, 100, [this](BusMessage& message) -> Verdict { return passes(message, &send_digits); });
   install(messages::kChanText, 100, [this](BusMessage& message) -> Verdict { return passes(message, &send_text); });
   install(messages::kCallDrop, 60, [this](BusMessage& message) -> Verdict { return drop(message); });
+  install(messages::kChanConnected, 100, [this](BusMessage& message) -> Verdict {
+    const LegTable::Scope scope(services_->legs);
+    if (Leg* leg = services_->leg_of(message.get(param::kId))) join_sessions(*leg);
+    return false;
+  });
+  install(messages::kChanControl, 90, [this](BusMessage& message) -> Verdict { return control(*services_, message); });
+  transfers_.start();
 }
 
 void Calls::stop() {
   handlers_.clear();
+  transfers_.stop();
   waits_.stop();
   services_->legs.clear();
 }
@@ -133,6 +145,11 @@ void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request
   }
   if (!transaction) transaction = core.transactions.begin(request);
   const Parties parties(invite);
+  Replaced replaced;
+  if (invite.has(HeaderId::replaces)) {
+    replaced = find_replaced(*services_, invite, sender);
+    if (replaced.refused != 0) return services_->reply({invite, request.flow, transaction}, replaced.refused);
+  }
   auto& leg = static_cast<IncomingLeg&>(
       services_->legs.add(std::make_unique<IncomingLeg>(*services_, invite, request.flow, transaction, sender, parties)));
 
@@ -146,6 +163,11 @@ void Calls::admitted(const Sender& sender, const stack::IncomingRequest& request
   startup.set(param::kConnectionId, connection_id(core, request.flow));
   if (!sender.username.empty()) startup.set(param::kUsername, sender.username);
   if (!sender.line.empty()) startup.set(param::kInLine, sender.line);
+
+  if (replaced.leg != 0) {
+    core.engine.bus().enqueue(std::move(startup));
+    return take_place(*services_, leg, *services_->legs.find(replaced.leg), description_of(invite));
+  }
 
   auto preroute = leg.message(messages::kCallPreroute);
   describe_invite(preroute, core, invite, request.flow, sender, parties);
@@ -179,7 +201,7 @@ void Calls::in_dialog(const stack::IncomingRequest& request) {
                              const Request request{proved.message, proved.flow, transaction};
                              Leg* leg = services->legs.find(number);
                              if (!leg) return services->reply(request, 481);
-                             const bool same = leg->username().empty() || sender.username == leg->username();
+                             const bool same = leg->user().empty() || sender.username == leg->user();
                              if (sender.kind == Sender::Kind::anonymous || !same) return services->reply(request, 403);
                              leg->in_dialog(request);
                            });
@@ -201,6 +223,7 @@ bool Calls::server_failed(stack::ServerTransactionId invite) {
 
 bool Calls::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
   const LegTable::Scope scope(services_->legs);
+  if (transfers_.response(transaction, response)) return true;
   if (Leg* leg = services_->legs.owner(transaction)) {
     leg->response(transaction, response, flow);
     return true;
@@ -219,9 +242,20 @@ bool Calls::response(stack::ClientTransactionId transaction, const Message& resp
 
 bool Calls::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
   const LegTable::Scope scope(services_->legs);
+  if (transfers_.client_failed(transaction)) return true;
   Leg* leg = services_->legs.owner(transaction);
   if (leg) leg->client_failed(transaction, failure);
   return leg != nullptr;
+}
+
+stack::ClientTransactionId Calls::send_within(std::string_view id, Method method, std::string_view body, std::string_view type,
+                                              const stack::Transactions::ExtraHeaders& headers) {
+  const LegTable::Scope scope(services_->legs);
+  Leg* leg = services_->leg_of(id);
+  if (!leg || leg->gone() || !leg->answered()) return {};
+  const auto transaction = leg->send_request(method, body, headers, type);
+  services_->legs.disown(transaction);
+  return transaction;
 }
 
 void Calls::flow_closed(const stack::FlowId& flow) {
@@ -254,7 +288,7 @@ Verdict Calls::execute(BusMessage& message) {
   if (!emergency && services.core.engine.draining()) return refuse("shutdown", "Shutting down");
   if (!emergency && services.is_full()) return refuse("congestion", "Too many calls");
   callto.remove_prefix(kPrefix.size());
-  const auto target = find_target(services, callto, message);
+  const auto target = find_target(services.core, services.bindings, callto, message);
   if (!target) {
     services.core.log.info("event=no_target channel={} callto={} error={} reason={}", caller ? caller->id : "-", log_value(callto), target.error().error,
                            log_value(target.error().reason));
@@ -308,17 +342,39 @@ bool Calls::ringing(int code, BusMessage& message) {
 
 bool Calls::answered(BusMessage& message) {
   const LegTable::Scope scope(services_->legs);
-  if (IncomingLeg* leg = calling_leg(*services_, message)) return leg->answer(message);
+  Leg* by = services_->leg_of(message.get(param::kId));
+  if (IncomingLeg* leg = calling_leg(*services_, message)) {
+    // One who picked up made an offer of his own: the two have no session together yet.
+    if (by && by->direction() == ChannelDirection::outgoing) {
+      leg->set_session_with(by->id());
+      by->set_session_with(leg->id());
+    }
+    return leg->answer(message);
+  }
   Leg* leg = services_->leg_of(message.get(param::kPeerid));
   const bool called = leg && leg->direction() == ChannelDirection::outgoing;
-  return called && static_cast<OutgoingLeg*>(leg)->joined(message);
+  if (called && static_cast<OutgoingLeg*>(leg)->joined(message)) return true;
+  return leg && by && join_answer(*leg, *by, message.get(param::kSdpRaw));
 }
 
 bool Calls::update(BusMessage& message) {
   const LegTable::Scope scope(services_->legs);
   Leg* leg = services_->leg_of(message.get(param::kPeerid));
   if (!leg) leg = services_->leg_of(message.get(param::kTargetid));
-  return leg && leg->update(message);
+  if (!leg) return false;
+  const auto operation = message.get(param::kOperation);
+  if (operation == "notify" || operation == "reject") {
+    const bool incoming = leg->direction() == ChannelDirection::incoming;
+    // It took the place of another in an answered call: that one's far end answers its INVITE.
+    if (incoming && static_cast<IncomingLeg*>(leg)->takes_over() && !leg->answered() && !leg->gone()) {
+      auto& caller = static_cast<IncomingLeg&>(*leg);
+      if (operation == "reject") return caller.rejected({std::string(message.get(param::kError))}), true;
+      if (Leg* by = services_->leg_of(message.get(param::kId))) by->set_session_with(leg->id()), leg->set_session_with(by->id());
+      return caller.answer(message);
+    }
+    if (operation == "notify" && leg->answered() && leg->may_offer()) return offer_news(*leg, message), true;
+  }
+  return leg->update(message);
 }
 
 bool Calls::passes(const BusMessage& message, bool (*send)(Leg&, const BusMessage&)) {

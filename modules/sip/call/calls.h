@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "call/services.h"
+#include "call/transfer.h"
 #include "core.h"
 
 namespace jackfield::sip::call {
@@ -19,7 +20,8 @@ class Calls {
   ~Calls();
   Calls(const Calls&) = delete;
 
-  /// Installs the handlers of call.execute, call.ringing, call.progress, call.answered, call.update, call.drop, chan.dtmf and chan.text.
+  /// Installs the handlers of call.execute, call.ringing, call.progress, call.answered, call.update, call.drop, chan.connected,
+  /// chan.control, chan.dtmf and chan.text.
   void start();
   /// Ends every call: BYE, CANCEL or 503; done when the far ends have answered, or after a second.
   Task<> drain();
@@ -35,8 +37,13 @@ class Calls {
   bool client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure);
   void flow_closed(const stack::FlowId& flow);
 
+  /// Sends a request within the dialog of the answered leg `id`; its answer is the caller's. Nothing: there is no such leg.
+  stack::ClientTransactionId send_within(std::string_view id, Method method, std::string_view body, std::string_view type,
+                                         const stack::Transactions::ExtraHeaders& headers);
+
   std::size_t legs() const { return services_->legs.size(); }
   std::size_t dialogs() const { return services_->legs.dialogs(); }
+  std::size_t transfers() const { return transfers_.size(); }
   std::size_t transactions() const { return services_->legs.transactions(); }
 
  private:
@@ -54,6 +61,7 @@ class Calls {
   bool drop(BusMessage& message);
 
   std::shared_ptr<Services> services_;
+  Transfers transfers_{*services_};
   Pendings waits_;
   PendingId idle_ = 0;  // completed when the last leg is gone during drain
   std::vector<Bus::Subscription> handlers_;

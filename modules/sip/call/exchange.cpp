@@ -75,7 +75,9 @@ void Exchange::success(const Message& response) {
   if (offered_ || description.empty() || leg_.gone()) send_ack({});
   else state_ = State::answer_due;
   // The first INVITE's answer is call.answered, which the leg sends.
-  if (!std::exchange(refreshing_, false) && leg_.answered() && !leg_.gone()) tell_peer(leg_, description);
+  if (std::exchange(refreshing_, false) || !leg_.answered() || leg_.gone()) return;
+  if (std::exchange(own_, false) && state_ == State::answer_due) pass_on("request", kNotAcceptable, description);
+  else tell_peer(leg_, description);
 }
 
 bool Exchange::response(const Message& response) {
@@ -84,9 +86,18 @@ bool Exchange::response(const Message& response) {
   if (code == 422 && leg_.session().raise(response, leg_.session_terms()) && send(offered_ ? leg_.sent_description() : std::string())) return false;
   state_ = State::idle;
   const bool over = code == 408 || code == 481;
-  if (!std::exchange(refreshing_, false)) tell_refusal(leg_, from_response(response));
-  else if (!over) leg_.refresh_refused(code);
-  return over;
+  if (std::exchange(refreshing_, false)) {
+    if (!over) leg_.refresh_refused(code);
+    return over;
+  }
+  const bool own = std::exchange(own_, false);
+  if (own && code == 491) {  // its own change is under way; when that is done the two are joined (join_sessions)
+    leg_.set_session_with({});
+    return false;
+  }
+  tell_refusal(leg_, from_response(response));
+  // Without a session of their own two that were joined hear nothing of each other.
+  return over || own;
 }
 
 void Exchange::failed() {
@@ -123,6 +134,13 @@ void Exchange::reject(const BusMessage& message) {
   if (state_ != State::peer_asked) return;
   const auto answer = refusal_in(message);
   refuse_reinvite(answer.code, answer.phrase);
+}
+
+void Exchange::ask_for_offer() {
+  state_ = State::inviting;
+  offered_ = false;
+  own_ = true;
+  send_offer(std::string());
 }
 
 bool Exchange::take_back() {
@@ -193,7 +211,9 @@ void Exchange::end() {
 
 void Exchange::pass_on(std::string_view operation, int otherwise, std::string_view sdp) {
   ask_peer(leg_, server_, {operation, Method::invite, sdp, otherwise}, [](Leg& leg, stack::ServerTransactionId request, int code) {
-    if (auto& exchange = leg.exchange(); exchange.state_ == State::peer_asked && exchange.server_ == request) exchange.refuse_reinvite(code, {});
+    auto& exchange = leg.exchange();
+    if (exchange.state_ == State::answer_due) return leg.drop({"unacceptable"});  // the peer cannot answer its offer
+    if (exchange.state_ == State::peer_asked && exchange.server_ == request) exchange.refuse_reinvite(code, {});
   });
 }
 

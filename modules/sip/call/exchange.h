@@ -64,6 +64,10 @@ class Exchange {
   /// Sends an INVITE that changes nothing, to see that the far end is there (RFC 4028 §7.4). The state is idle.
   void refresh();
 
+  /// A re-INVITE of our own without a description: the offer that its 2xx brings goes to the peer leg as a request (RFC 3725 §4).
+  /// The state is idle.
+  void ask_for_offer();
+
   /// The leg ends: what waits is answered (487), what is due is acknowledged. An unacknowledged 2xx goes on waiting.
   void end();
 
@@ -78,6 +82,7 @@ class Exchange {
 
   Leg& leg_;
   State state_ = State::idle;
+  bool own_ = false;      // inviting, answer_due: nobody but us asked for it
   bool offered_ = false;  // inviting: our INVITE had the offer; unacknowledged: our 2xx had it
   bool refreshing_ = false;  // inviting: the peer leg does not hear of it
   std::uint32_t cseq_ = 0;

@@ -25,10 +25,6 @@ std::string branch_of(const BusMessage& message) {
   return std::string(callid.empty() ? message.get(param::kId) : callid);
 }
 
-void write(Writer& writer, const ReliableProvisional::Headers& headers) {
-  for (const auto& [name, value] : headers) writer.header(std::string_view(name), value);
-}
-
 std::string new_tag(Services& services) { return fmt::format("{:016x}", services.core.engine.random().next()); }
 
 }  // namespace
@@ -45,6 +41,8 @@ IncomingLeg::IncomingLeg(Services& services, const Message& invite, const stack:
   called_ = parties.called;
   username_ = sender.username;
   authenticated_ = sender.kind == Sender::Kind::user;
+  for (const auto& [name, value] : sender.parameters)
+    if (name == param::kTransfer.name) transfer_allowed_ = parse_boolean(value);
   if (const auto& uri = invite.request_uri()) domain_ = uri->host;
   if (authenticated_ && stack::is_reliable(flow.kind)) device_ = services.bindings.device_on(username_, flow);
   set_billid(services.core.engine.channels().next_billid());
@@ -68,6 +66,12 @@ void IncomingLeg::forget_early() {
     if (early.tag != dialog().local_tag()) services_.legs.unindex({dialog().call_id(), early.tag});
   early_.clear();
   early_.shrink_to_fit();
+}
+
+std::string_view IncomingLeg::offer() const {
+  // Of the transaction that was answered last, the ACK of the 2xx may still be on its way.
+  const Message* invite = services_.core.transactions.request_of(invite_ ? invite_ : exchange_.server());
+  return invite && !offerless_ ? description_of(*invite) : std::string_view();
 }
 
 // Routing.
@@ -134,19 +138,19 @@ bool IncomingLeg::provisional(int code, const BusMessage& message) {
   early.last_code = code;
   set_state(code == 180 ? ChannelState::ringing : ChannelState::progressing);
   if (!first) {
-    send_provisional(code, branch, std::string());
+    send_provisional(code, branch, std::string(), own_headers(message));
     return true;
   }
-  services_.media(*this, MediaStep::answer, sdp, [code, branch](Leg& leg, std::optional<std::string> answer) {
-    static_cast<IncomingLeg&>(leg).send_provisional(code, branch, std::move(answer));
+  services_.media(*this, MediaStep::answer, sdp, [code, branch, headers = own_headers(message)](Leg& leg, std::optional<std::string> answer) {
+    static_cast<IncomingLeg&>(leg).send_provisional(code, branch, std::move(answer), headers);
   });
   return true;
 }
 
-void IncomingLeg::send_provisional(int code, const std::string& branch, std::optional<std::string> sdp) {
+void IncomingLeg::send_provisional(int code, const std::string& branch, std::optional<std::string> sdp, const OwnHeaders& headers) {
   if (state_ != State::waiting && state_ != State::routing) return;
   auto& early = early_of(branch);
-  send_early(early, code, sdp && !sdp->empty() ? early.identity.apply(*sdp) : std::string());
+  send_early(early, code, sdp && !sdp->empty() ? early.identity.apply(*sdp) : std::string(), headers);
 }
 
 void IncomingLeg::send_early(Early& early, int code, const std::string& body, const ReliableProvisional::Headers& headers) {
@@ -202,7 +206,7 @@ void IncomingLeg::acknowledged_reliably(const Request& request) {
   if (!answer_) return;
   auto answer = std::move(*answer_);
   answer_.reset();
-  send_answer(answer.branch, std::move(answer.sdp));
+  send_answer(answer.branch, std::move(answer.sdp), answer.headers);
 }
 
 IncomingLeg::Early* IncomingLeg::find_early(std::string_view tag) {
@@ -251,17 +255,17 @@ bool IncomingLeg::answer(const BusMessage& message) {
   if (state_ != State::waiting && state_ != State::routing) return false;
   state_ = State::answering;
   const auto step = offerless_ ? MediaStep::offer : MediaStep::answer;
-  services_.media(*this, step, message.get(param::kSdpRaw), [branch = branch_of(message)](Leg& leg, std::optional<std::string> sdp) {
-    static_cast<IncomingLeg&>(leg).send_answer(branch, std::move(sdp));
+  services_.media(*this, step, message.get(param::kSdpRaw), [branch = branch_of(message), headers = own_headers(message)](Leg& leg, std::optional<std::string> sdp) {
+    static_cast<IncomingLeg&>(leg).send_answer(branch, std::move(sdp), headers);
   });
   return true;
 }
 
-void IncomingLeg::send_answer(const std::string& branch, std::optional<std::string> sdp) {
+void IncomingLeg::send_answer(const std::string& branch, std::optional<std::string> sdp, const OwnHeaders& headers) {
   if (state_ != State::answering) return;
   if (!sdp) return drop({"unacceptable"});
   if (reliably_.holds_answer()) {  // RFC 3262 §3: not before our answer is acknowledged
-    answer_ = Answer{branch, std::move(sdp)};
+    answer_ = Answer{branch, std::move(sdp), headers};
     return;
   }
   reliably_.clear();
@@ -288,7 +292,7 @@ void IncomingLeg::send_answer(const std::string& branch, std::optional<std::stri
   const auto invite = std::exchange(invite_, {});
   services_.legs.own(invite, number());
   exchange_.answered(invite, invite_cseq_, offerless_ && !body.empty());
-  respond(invite, 200, {}, body);
+  respond(invite, 200, {}, body, [&](Writer& writer) { write(writer, headers); });
 }
 
 // Ends.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "call/leg.h"
+#include "call/own_headers.h"
 #include "call/parameters.h"
 #include "call/reliable_provisional.h"
 
@@ -28,6 +29,11 @@ class IncomingLeg final : public Leg {
   ~IncomingLeg() override;
 
   State state() const { return state_; }
+  /// It takes another's place in an answered call: that one's far end answers its INVITE (RFC 3891).
+  void take_over() { takes_over_ = true; }
+  bool takes_over() const { return takes_over_; }
+  /// What the caller offered, while his INVITE is open. Empty: nothing.
+  std::string_view offer() const;
 
   // From the router.
   void routed() { set_state(ChannelState::routed); }
@@ -63,6 +69,7 @@ class IncomingLeg final : public Leg {
   struct Answer {
     std::string branch;
     std::optional<std::string> sdp;
+    OwnHeaders headers;
   };
 
   void end_setup(const DisconnectReason& reason) override;
@@ -81,11 +88,12 @@ class IncomingLeg final : public Leg {
   bool is_reliable(std::string_view description) const;
   void send_early(Early& early, int code, const std::string& body, const ReliableProvisional::Headers& headers = {});
   void repeat_reliably();
-  void send_provisional(int code, const std::string& branch, std::optional<std::string> sdp);
-  void send_answer(const std::string& branch, std::optional<std::string> sdp);
+  void send_provisional(int code, const std::string& branch, std::optional<std::string> sdp, const OwnHeaders& headers);
+  void send_answer(const std::string& branch, std::optional<std::string> sdp, const OwnHeaders& headers);
   void refuse(const DisconnectReason& reason, int unknown);
 
   State state_ = State::routing;
+  bool takes_over_ = false;
   stack::ServerTransactionId invite_;
   std::uint32_t invite_cseq_;
   bool offerless_;

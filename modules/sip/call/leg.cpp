@@ -3,6 +3,8 @@
 #include <jackfield/messages/chan.h>
 
 #include "call/passing.h"
+#include "call/session_join.h"
+#include "call/transfer.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -55,6 +57,10 @@ void Leg::complete(BusMessage& message) const {
   message.set(param::kCallid, callid);
 }
 
+std::string Leg::user_uri() const {
+  return "sip:" + escape_user(user()) + "@" + (domain_.empty() ? services_.core.transport.reach(flow_).host : domain_);
+}
+
 BusMessage Leg::message(std::string_view name) const {
   BusMessage message(name, services_.core.engine.clock().wall());
   complete(message);
@@ -88,6 +94,8 @@ void Leg::in_dialog(const Request& request) {
       return services_.reply(request, 200, {}, [](Writer& writer) {
         writer.header(HeaderId::allow, kAllow).header(HeaderId::accept, kAccept);
       });
+    case Method::refer:
+      return services_.transfers->refer(*this, request);
     case Method::info:
       return take_info(*this, request);
     case Method::message:
@@ -121,6 +129,7 @@ void Leg::bye(const Request& request) {
 void Leg::acknowledge(const Message& ack) {
   if (!exchange_.acknowledged(ack)) return;
   if (bye_waits_) send_bye();
+  join_sessions(*this);
   settle_end();
 }
 
@@ -312,7 +321,7 @@ void Leg::write_contact(Writer& writer) const {
   const auto reach = services_.core.transport.reach(flow_);
   const auto& user = direction() == ChannelDirection::incoming ? called_ : caller_;
   std::string contact = "<sip:";
-  if (!user.empty()) contact.append(escape_user(user)).append("@");
+  if (!user.empty() && !anonymous_) contact.append(escape_user(user)).append("@");
   contact.append(reach.host).append(":").append(std::to_string(reach.port));
   if (flow_.kind != stack::TransportKind::udp) contact.append(";transport=").append(stack::transport_parameter(flow_.kind));
   contact += '>';

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "call/exchange.h"
@@ -46,7 +47,18 @@ class Leg : public Channel {
   const stack::Dialog& dialog() const { return dialog_; }
   const stack::FlowId& flow() const { return flow_; }
   const std::string& username() const { return username_; }
+  /// Whom the far end belongs to: the caller's user, or the one whose phone was called. Empty: nobody of ours.
+  const std::string& user() const { return username_.empty() ? phone_user_ : username_; }
+  /// `sip:101@example.org` for user().
+  std::string user_uri() const;
+  /// The number of the far end, and the one it talks to.
+  const std::string& far_party() const { return direction() == ChannelDirection::incoming ? caller_ : called_; }
+  const std::string& near_party() const { return direction() == ChannelDirection::incoming ? called_ : caller_; }
+  /// What was said about this far end alone (D6); nothing: the general rule holds.
+  std::optional<bool> transfer_allowed() const { return transfer_allowed_; }
   bool gone() const { return gone_; }  ///< it left the bus
+  /// True for the far end's tag, also before the dialog is established.
+  virtual bool is_far_tag(std::string_view tag) const { return dialog_.remote_tag() == tag; }
   /// True for the dialog's flow and its peer's address.
   bool is_peers(const stack::FlowId& from) const { return from == flow_ || from.remote.same_host(flow_.remote); }
   /// True when a request from there needs credentials first (D4).
@@ -73,6 +85,20 @@ class Leg : public Channel {
   /// call.update of the peer leg, with operation request, notify, reject or cancel. False: not now, `error` says why.
   bool update(BusMessage& message);
   void complete(BusMessage& message) const override;
+  /// chan.control: new limits, in milliseconds; 0 takes one away.
+  void limit(Timer timer, Duration delay) { start_timer(timer, delay); }
+
+  // For transfers and pickups.
+  /// True when an offer may be sent; before the answer by UPDATE only.
+  virtual bool may_offer() const;
+  /// True from the second REFER on: their NOTIFYs are told apart by an id (RFC 3515 §2.4.6).
+  bool refers_before() { return std::exchange(referred_, true); }
+  /// The leg whose far end has agreed on a session with this one's.
+  const std::string& session_with() const { return session_with_; }
+  void set_session_with(std::string_view leg) { session_with_ = leg; }
+  /// One further offer may follow when what was promised to this far end turns out otherwise. take_reoffer: once.
+  void allow_reoffer() { reoffer_ = true; }
+  bool take_reoffer() { return std::exchange(reoffer_, false); }
 
   // For its exchanges.
   /// What an offer of the far end meets (RFC 3311 §5.2): one of ours, or an earlier one of its own, may wait for its answer.
@@ -108,6 +134,8 @@ class Leg : public Channel {
   virtual SessionIdentity& identity() { return identity_; }
   Exchange& exchange() { return exchange_; }
   void set_media_asked() { media_asked_ = true; }
+  /// How the far end reaches us.
+  void write_contact(Writer& writer) const;
   /// Destroys the leg (later) when it left the bus and nothing on the wire waits for it.
   void settle_end();
 
@@ -125,8 +153,6 @@ class Leg : public Channel {
   virtual void acknowledged_reliably(const Request& request) { services_.reply(request, 481); }
   /// Takes the number of a request; false: older than one already seen (§12.2.2).
   virtual bool take_cseq(const Message& request) { return dialog_.take_cseq(request.cseq()->number); }
-  /// True when an offer may be sent; before the answer by UPDATE only.
-  virtual bool may_offer() const;
   /// The dialog that requests belong to.
   virtual stack::Dialog& request_dialog() { return dialog_; }
   stack::ClientTransactionId send_in(stack::Dialog& dialog, Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra,
@@ -142,8 +168,6 @@ class Leg : public Channel {
   void set_dialog(stack::Dialog dialog);
   void set_identity(const SessionIdentity& identity) { identity_ = identity; }
   void set_answered_now();
-  /// Contact, and for those who ask for it Allow: what tells the far end how to reach us.
-  void write_contact(Writer& writer) const;
 
   Services& services_;
   Exchange exchange_;
@@ -152,8 +176,11 @@ class Leg : public Channel {
   SessionTimer session_;
   bool reliable_ = false;  ///< our INVITE lets provisional responses be reliable (RFC 3262)
   std::string caller_, called_, username_, domain_;
+  std::string phone_user_;  // of a called phone of ours
+  std::optional<bool> transfer_allowed_;
   std::optional<Device> device_;  // finds the phone's next connection
   bool authenticated_ = false;
+  bool anonymous_ = false;  // our Contact names nobody
 
  private:
   void bye(const Request& request);
@@ -171,7 +198,8 @@ class Leg : public Channel {
   std::array<TimerHandle, kTimers> timers_;
   stack::ClientTransactionId bye_;
   std::string bye_reason_;  // Reason of a BYE that waits for the ACK
-  bool gone_ = false, bye_waits_ = false, media_asked_ = false, indexed_ = false;
+  std::string session_with_;
+  bool gone_ = false, bye_waits_ = false, media_asked_ = false, indexed_ = false, referred_ = false, reoffer_ = false;
 };
 
 }  // namespace jackfield::sip::call

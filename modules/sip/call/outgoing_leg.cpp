@@ -9,6 +9,8 @@
 
 #include "answer.h"
 #include "call/description.h"
+#include "call/identity.h"
+#include "call/parameters.h"
 #include "call/router.h"
 #include "settings.h"
 
@@ -18,15 +20,8 @@ namespace {
 
 namespace param = messages::param;
 
-/// What the stack and the dialog write; a route may not.
-constexpr HeaderId kReserved[] = {HeaderId::via,           HeaderId::from,         HeaderId::to,          HeaderId::call_id,
-                                  HeaderId::cseq,          HeaderId::max_forwards, HeaderId::route,       HeaderId::record_route,
-                                  HeaderId::content_length, HeaderId::content_type, HeaderId::contact};
-
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "-.!%*_+`'~";
-  return !text.empty() && std::ranges::all_of(text, [&](unsigned char c) { return std::isalnum(c) || kMarks.find(static_cast<char>(c)) != std::string_view::npos; });
-}
+/// RFC 3323 §4.1.1.3.
+constexpr std::string_view kAnonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
 
 std::string quoted(std::string_view display) {
   std::string out = "\"";
@@ -55,6 +50,7 @@ OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMess
     : Leg(services, ChannelDirection::outgoing, target.flow) {
   device_ = target.device;
   authenticated_ = target.is_binding;
+  phone_user_ = target.username;
   caller_ = execute.get(param::kCaller);
   called_ = execute.get(param::kCalled);
   set_billid(std::string(execute.get(param::kBillid)));
@@ -69,21 +65,17 @@ OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMess
   const auto to_host = !target.is_binding && uri ? host_port(*uri) : std::string(host);
 
   const auto hops = execute.number(param::kAntiloop, core.settings->max_forwards);
+  auto identity = identity_headers(execute, execute.flag(param::kTrustIdentity, is_believed(core, target.flow)), host);
+  extra_ = std::move(identity.headers);
+  anonymous_ = identity.anonymous;
   auto& random = core.engine.random();
   set_dialog(stack::Dialog({.call_id = fmt::format("{:016x}{:016x}@{}", random.next(), random.next(), reach.host),
                             .local_tag = fmt::format("{:016x}", random.next()),
-                            .local = name_addr(execute.get(param::kCallername), caller_, host),
+                            .local = anonymous_ ? std::string(kAnonymous) : name_addr(execute.get(param::kCallername), caller_, host),
                             .remote = name_addr(execute.get(param::kCalledname), user, to_host),
                             .target = target.request_uri,
                             .route = target.route,
                             .max_forwards = static_cast<unsigned>(std::clamp<long long>(hops, 0, 255))}));
-
-  const std::string prefix(execute.get("osip-prefix", "osip_"));
-  for (const auto& [name, value] : execute.parameters()) {
-    if (prefix.empty() || !name.starts_with(prefix)) continue;
-    const auto header = name.substr(prefix.size());
-    if (is_token(header) && std::ranges::find(kReserved, header_id(header)) == std::end(kReserved)) extra_.emplace_back(header, value);
-  }
 
   reliable_ = execute.has(param::kPrack) ? execute.flag(param::kPrack) : core.settings->prack;
   const auto& limits = core.settings->call;
@@ -144,7 +136,7 @@ void OutgoingLeg::send_invite(std::optional<std::string> sdp) {
 bool OutgoingLeg::send_first(std::string_view body) {
   services_.legs.disown(exchange_.client());
   const auto invite = send_request(Method::invite, body, [this](Writer& writer) {
-    for (const auto& [name, value] : extra_) writer.header(std::string_view(name), value);
+    write(writer, extra_);
   });
   exchange_.invited(invite, !body.empty());
   return static_cast<bool>(invite);
@@ -170,6 +162,7 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
 BusMessage OutgoingLeg::news(std::string_view name, const Message& response) const {
   auto news = message(name);
   news.set(param::kCallid, fmt::format("sip/{}/{}/{}", dialog().call_id(), dialog().local_tag(), response.to()->tag));
+  copy_headers(news, response, is_believed(services_.core, flow()));
   auto description = description_of(response);
   // What was agreed reliably need not be said again, and what is said does not count (RFC 6337 §2.2).
   if (const auto* early = early_.find(response.to()->tag); early && response.status() >= 200 && (early->complete || description.empty()))
@@ -189,6 +182,7 @@ void OutgoingLeg::provisional(const Message& response) {
     if (early->description.empty()) early->description = description_of(response);
   }
   stop_timer(Timer::maxpdd);
+  early_tag_ = response.to()->tag;
   const bool ringing = code == 180;
   set_state(ringing ? ChannelState::ringing : ChannelState::progressing);
   auto message = news(ringing ? messages::kCallRinging : messages::kCallProgress, response);

@@ -14,6 +14,7 @@
 
 #include "call/early_dialogs.h"
 #include "call/leg.h"
+#include "call/own_headers.h"
 #include "call/target.h"
 
 namespace jackfield::sip::call {
@@ -41,6 +42,7 @@ class OutgoingLeg final : public Leg {
   /// call.answered of the other party. False: this leg did not go on to anybody, or cannot take the answer now.
   bool joined(const BusMessage& message);
 
+  bool is_far_tag(std::string_view tag) const override { return Leg::is_far_tag(tag) || (!answered() && !tag.empty() && tag == early_tag_); }
   void response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) override;
   void client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) override;
   bool is_from_peer(const Message& request) const override;
@@ -76,7 +78,8 @@ class OutgoingLeg final : public Leg {
   State state_ = State::preparing;
   mutable EarlyDialogs early_;
   std::unique_ptr<Onward> onward_;
-  std::vector<std::pair<std::string, std::string>> extra_;  // osip_* headers, until the INVITE has its final response
+  std::string early_tag_;  // of the far end that rings, the last one where several do
+  OwnHeaders extra_;  // until the INVITE has its final response
 };
 
 }  // namespace jackfield::sip::call

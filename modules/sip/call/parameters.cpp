@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "call/description.h"
+#include "call/identity.h"
 
 namespace jackfield::sip::call {
 
@@ -39,10 +40,10 @@ Parties::Parties(const Message& invite) {
   else called = unescape(invite.to()->uri.user);
 }
 
-void copy_headers(BusMessage& to, const Message& from) {
+void copy_headers(BusMessage& to, const Message& from, bool believed) {
   std::string name = "sip_";
   for (const HeaderLine& line : from.headers()) {
-    if (std::ranges::find(kOwn, line.id) != std::end(kOwn)) continue;
+    if (std::ranges::find(kOwn, line.id) != std::end(kOwn) || (!believed && is_asserted(line.id))) continue;
     name.resize(4);
     // The full name, also where the compact one was sent.
     for (const char c : line.id == HeaderId::other ? line.name : header_info(line.id).name)
@@ -66,7 +67,9 @@ void describe_invite(BusMessage& message, const Core& core, const Message& invit
   message.set(param::kSipFrom, invite.from()->uri.text).set(param::kSipTo, invite.to()->uri.text);
   message.set(param::kSipCallid, invite.call_id());
   if (const auto device = invite.value(HeaderId::user_agent); !device.empty()) message.set(param::kDevice, device);
-  copy_headers(message, invite);
+  const bool believed = is_believed(core, sender);
+  copy_headers(message, invite, believed);
+  describe_identity(message, invite, believed);
 
   describe_media(message, description_of(invite));
   for (const auto& [name, value] : sender.parameters) message.set(name, value);

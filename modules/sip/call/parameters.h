@@ -19,7 +19,7 @@ void describe_invite(BusMessage& message, const Core& core, const Message& invit
                      const Parties& parties);
 
 /// `sip_` and the header's name in lower case, for every header that says something beyond the message's own way. Values of
-/// repeated headers are joined with commas.
-void copy_headers(BusMessage& to, const Message& from);
+/// repeated headers are joined with commas. Who somebody is passes only when the sender is `believed` (D6).
+void copy_headers(BusMessage& to, const Message& from, bool believed);
 
 }  // namespace jackfield::sip::call

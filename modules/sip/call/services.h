@@ -22,6 +22,8 @@ struct Request {
   stack::ServerTransactionId transaction = {};
 };
 
+class Transfers;
+
 enum class MediaStep : std::uint8_t { offer, answer };
 
 struct Services {
@@ -30,6 +32,7 @@ struct Services {
   const BindingTable& bindings;
   TimerSinkId timers = 0;
   LegTable legs = {};
+  Transfers* transfers = nullptr;  ///< of Calls, as these
   std::weak_ptr<Services> self = {};
 
   /// The leg that is this channel; null for channels of other drivers.
@@ -57,7 +60,7 @@ struct Services {
 inline constexpr std::string_view kAccept = "application/sdp, multipart/mixed";
 
 /// The methods a dialog of ours takes, for Allow.
-inline constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE";
+inline constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, PRACK, UPDATE, MESSAGE";
 
 /// The extensions a dialog of ours takes, for Require of those who need them; and what our messages offer (Supported): reliable
 /// provisional responses only where they are wanted.

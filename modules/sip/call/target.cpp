@@ -28,10 +28,10 @@ std::optional<std::uint16_t> chosen_listener(const Core& core, std::string_view 
 
 }  // namespace
 
-tl::expected<Target, NoTarget> find_target(const Services& services, std::string_view callto, const BusMessage& message) {
-  if (auto binding = services.bindings.find(callto)) {
-    if (!services.core.transport.alive(binding->flow)) return tl::unexpected(NoTarget{"noanswer", "The phone's connection is gone"});
-    return Target{binding->flow, std::move(binding->request_uri), std::move(binding->route), true, std::move(binding->device)};
+tl::expected<Target, NoTarget> find_target(const Core& core, const BindingTable& bindings, std::string_view callto, const BusMessage& message) {
+  if (auto binding = bindings.find(callto)) {
+    if (!core.transport.alive(binding->flow)) return tl::unexpected(NoTarget{"noanswer", "The phone's connection is gone"});
+    return Target{binding->flow, std::move(binding->request_uri), std::move(binding->route), true, std::move(binding->device), std::move(binding->username)};
   }
   if (const auto line = message.get(param::kLine); !line.empty())
     return tl::unexpected(NoTarget{"offline", fmt::format("There is no line {}", line)});
@@ -56,7 +56,7 @@ tl::expected<Target, NoTarget> find_target(const Services& services, std::string
   if (transport != "udp" && transport != "tcp")
     return tl::unexpected(NoTarget{"noroute", fmt::format("There is no transport {}", transport)});
   const auto kind = transport == "tcp" ? stack::TransportKind::tcp : stack::TransportKind::udp;
-  const auto flow = services.core.transport.flow_to(kind, *address, chosen_listener(services.core, message.get(param::kOconnectionId), kind));
+  const auto flow = core.transport.flow_to(kind, *address, chosen_listener(core, message.get(param::kOconnectionId), kind));
   if (!flow) return tl::unexpected(NoTarget{"noroute", fmt::format("No listener reaches {} over {}", address->text(), transport)});
   return Target{*flow, std::move(text)};
 }

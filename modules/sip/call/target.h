@@ -19,6 +19,7 @@ struct Target {
   std::vector<std::string> route = {};
   bool is_binding = false;  ///< one of our own phones
   std::optional<Device> device = {};
+  std::string username = {};  ///< of a phone of ours
 };
 
 /// `callto` without `sip/`; host, port and oip_transport of the message fill what it does not say. The error is a text of COMPAT's
@@ -26,6 +27,6 @@ struct Target {
 struct NoTarget {
   std::string error, reason;
 };
-tl::expected<Target, NoTarget> find_target(const Services& services, std::string_view callto, const BusMessage& message);
+tl::expected<Target, NoTarget> find_target(const Core& core, const BindingTable& bindings, std::string_view callto, const BusMessage& message);
 
 }  // namespace jackfield::sip::call

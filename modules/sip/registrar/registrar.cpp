@@ -354,6 +354,7 @@ std::optional<BindingTarget> Registrar::find(std::string_view data) const {
   std::vector<std::string_view> path;
   split_list(binding->path(), path);
   target.route.assign(path.begin(), path.end());
+  target.username = binding->username();
   if (stack::is_reliable(flow.kind)) target.device = Device{std::string(binding->username()), std::string(binding->key())};
   return target;
 }
@@ -386,8 +387,8 @@ Registrar::Restored Registrar::restore_all(const messages::StoredBindings& store
     auto binding = restore(core_, each);
     // What phones said since is newer than what the store remembers.
     if (!binding || table_.find(binding->username(), binding->key())) return;
-    binding->set_shared(shared);
     if (core_.guard && binding->facts().flow) core_.guard->proved(binding->facts().flow);
+    binding->set_shared(shared);
     table_.put(std::move(binding));
     ++restored.entered;
   });

@@ -69,6 +69,8 @@ class Dialog {
   const std::string& local_tag() const { return local_tag_; }
   const std::string& remote_tag() const { return remote_tag_; }
   const std::string& target() const { return target_; }  ///< where requests go in the end: the peer's Contact
+  const std::string& local_party() const { return local_; }    ///< From of our requests, with its tag
+  const std::string& remote_party() const { return remote_; }  ///< and To
   std::uint32_t local_cseq() const { return local_cseq_; }
   std::uint32_t remote_cseq() const { return remote_cseq_; }
   DialogKeyView key() const { return {call_id_, local_tag_}; }

@@ -18,7 +18,8 @@ struct Server {
   admission::Gate gate{core};
   registrar::Registrar registrar{core, gate};
   call::Calls calls{core, gate, registrar};
-  Dispatcher dispatcher{core, gate, registrar, calls};
+  outside::Outside outside{core, gate, registrar, calls};
+  Dispatcher dispatcher{core, gate, registrar, calls, outside};
   int count = 0;
 
   Server() { transactions.attach(network, dispatcher); }
@@ -62,6 +63,7 @@ TEST_CASE("OPTIONS for another's domain is 404, and 503 while the server drains"
 
 TEST_CASE("A method we know but do not take is 405 with Allow, one nobody knows 501") {
   Server server;
+  server.settings->messages = false;
   for (const auto* method : {"SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "MESSAGE"}) {
     CAPTURE(method);
     const auto reply = server.send(method);

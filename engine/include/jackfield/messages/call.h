@@ -45,10 +45,11 @@ inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<Pa
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
+    {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
     {&param::kDiversion}, {&param::kCallto}, {&param::kCalledname}, {&param::kContext}, {&param::kDriver}, {&param::kLine},
     {&param::kAccount}, {&param::kUser}, {&param::kHost}, {&param::kPort}, {&param::kOconnectionId}, {&param::kOipTransport}, {&param::kTimeout},
     {&param::kMaxcall}, {&param::kMaxpdd}, {&param::kPrack}, {&param::kIprack}, {&param::kTarget}, {&param::kDirect}, {&param::kXsipBody}, {&param::kXsipType},
-    {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
+    {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kTrustIdentity}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
     {&param::kForkFake}, {&param::kForkRinger}, {&param::kForkStop}, {&param::kStopCall}, {&param::kError, Way::out},
     {&param::kReason, Way::out}, {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallExecute{
@@ -65,6 +66,7 @@ inline constexpr auto kCallPrerouteParameters = with_channel_set(std::to_array<P
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
+    {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
     {&param::kDiversion}, {&param::kContext, Way::out}, {&param::kError, Way::out}, {&param::kReason, Way::out},
     {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallPreroute{
@@ -100,6 +102,7 @@ inline constexpr auto kCallRouteParameters = with_channel_set(std::to_array<Para
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
+    {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
     {&param::kDiversion}, {&param::kContext}, {&param::kRouteType}, {&param::kReason}, {&param::kRouteRegfile},
     {&param::kDriver, Way::out}, {&param::kCallto, Way::out}, {&param::kError, Way::out}, {&param::kRedirect, Way::out},
     {&param::kTimeout, Way::out}, {&param::kMaxcall, Way::out}, {&param::kMaxpdd, Way::out}, {&param::kPrack, Way::out},

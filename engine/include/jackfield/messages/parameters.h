@@ -50,6 +50,10 @@ inline constexpr ParameterName kDirect{"direct", "", "A call without a caller: t
 inline constexpr ParameterName kDirection{"direction", "", "incoming or outgoing, as the server sees it; for media sendrecv, sendonly, recvonly or inactive."};
 inline constexpr ParameterName kDiversion{"diversion", "", "Who the call was diverted by, as received."};
 inline constexpr ParameterName kDiverter{"diverter", "", "The number that diverted the call."};
+inline constexpr ParameterName kDivertername{"divertername", "", "The display name of who diverted the call."};
+inline constexpr ParameterName kDivertPrivacy{"divert_privacy", "", "Whether the diverting party wants to be known: full, name, uri or off (RFC 5806)."};
+inline constexpr ParameterName kDivertReason{"divert_reason", "", "Why the call was diverted: unknown, user-busy, no-answer, unconditional, … (RFC 5806)."};
+inline constexpr ParameterName kDivertScreen{"divert_screen", "", "Whether the diverting number was verified: yes or no (RFC 5806)."};
 inline constexpr ParameterName kDomain{"domain", "", "The domain the request is for."};
 inline constexpr ParameterName kDriver{"driver", "", "The kind of channel a target belongs to."};
 inline constexpr ParameterName kDuration{"duration", "s", "From start to end of the call; of a digit, in milliseconds."};
@@ -83,6 +87,7 @@ inline constexpr ParameterName kIprack{"iprack", "", "True: the caller gets reli
 inline constexpr ParameterName kLastpeerid{"lastpeerid", "", "The last channel this one was connected to."};
 inline constexpr ParameterName kLine{"line", "", "The line to call out by; in engine messages, the line somebody typed."};
 inline constexpr ParameterName kListener{"listener", "", "Name of the listener the request arrived at."};
+inline constexpr ParameterName kLocalCseq{"local_cseq", "", "CSeq of our last request within the dialog."};
 inline constexpr ParameterName kMaxContacts{"max_contacts", "", "How many bindings a user may have; 0 is any number."};
 inline constexpr ParameterName kMaxcall{"maxcall", "ms", "How long an outgoing call may stay unanswered."};
 inline constexpr ParameterName kMaxpdd{"maxpdd", "ms", "How long an outgoing call may stay without any answer."};
@@ -102,12 +107,14 @@ inline constexpr ParameterName kNumber{"number", "", "The telephone number of a 
 inline constexpr ParameterName kOconnectionId{"oconnection_id", "", "The connection to send over."};
 inline constexpr ParameterName kOipTransport{"oip_transport", "", "The transport to call out by: udp or tcp."};
 inline constexpr ParameterName kOperation{"operation", "", "What is to be done, or which stage a record is in."};
+inline constexpr ParameterName kOperationStatus{"operation-status", "", "Whether a control operation was done."};
 inline constexpr ParameterName kPartline{"partline", "", "What was typed before the word to be completed."};
 inline constexpr ParameterName kPartword{"partword", "", "The beginning of the word to be completed."};
 inline constexpr ParameterName kPeerid{"peerid", "", "The channel this one is connected to."};
 inline constexpr ParameterName kPlugin{"plugin", "", "The one module that is initialised; absent for all."};
 inline constexpr ParameterName kPort{"port", "", "The port to send to when the target names none."};
 inline constexpr ParameterName kPrack{"prack", "", "True: the phone is offered reliable provisional responses (RFC 3262)."};
+inline constexpr ParameterName kPrivacy{"privacy", "", "What the caller wants hidden: a Privacy header's values (RFC 3323)."};
 inline constexpr ParameterName kProtocol{"protocol", "", "Whose credentials they are: sip."};
 inline constexpr ParameterName kQ{"q", "", "Preference of a binding, 0 to 1."};
 inline constexpr ParameterName kRealm{"realm", "", "The realm of the digest."};
@@ -117,6 +124,7 @@ inline constexpr ParameterName kRedirect{"redirect", "", "True: a call that is r
 inline constexpr ParameterName kRegId{"reg_id", "", "The reg-id of an outbound registration (RFC 5626)."};
 inline constexpr ParameterName kRegNatAddr{"reg_nat_addr", "ip:port", "Where a registration behind NAT came from."};
 inline constexpr ParameterName kRegisterRegfile{"register_regfile", "", "False: the user file does not take this registration."};
+inline constexpr ParameterName kRemoteCseq{"remote_cseq", "", "CSeq of the far end's last request within the dialog."};
 inline constexpr ParameterName kReroute{"reroute", "", "True: the call could not be executed and may go elsewhere."};
 inline constexpr ParameterName kResponse{"response", "", "The response of the digest."};
 inline constexpr ParameterName kRetVal{"retVal", "", "The answer of a control operation."};
@@ -149,10 +157,14 @@ inline constexpr ParameterName kText{"text", "", "Digits or text."};
 inline constexpr ParameterName kTime{"time", "s", "When, in seconds since 1970; in call records with fractions."};
 inline constexpr ParameterName kTimeout{"timeout", "ms", "How long the call may last."};
 inline constexpr ParameterName kToTag{"to_tag", "", "The tag of the side that gets the description."};
+inline constexpr ParameterName kTransfer{"transfer", "", "Whether this user or connection may transfer calls and take over others'."};
+inline constexpr ParameterName kTrustIdentity{"trust_identity", "", "True: identities are told to where this call goes even where its user wants them hidden."};
 inline constexpr ParameterName kUri{"uri", "", "The uri the digest was computed over."};
 inline constexpr ParameterName kUser{"user", "", "The user part of an address, or the user to act as."};
 inline constexpr ParameterName kUsername{"username", "", "The user: who was authenticated, registers, or calls."};
+inline constexpr ParameterName kWait{"wait", "", "True: the message comes back when the answer is there."};
 inline constexpr ParameterName kXsipBody{"xsip_body", "", "The body of a request."};
+inline constexpr ParameterName kXsipDlgtag{"xsip_dlgtag", "", "The To tag that an answer to the request carries."};
 inline constexpr ParameterName kXsipNonceAge{"xsip_nonce_age", "s", "How old the nonce of the credentials is."};
 inline constexpr ParameterName kXsipType{"xsip_type", "", "The content type of a body."};
 

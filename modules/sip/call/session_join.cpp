@@ -1,0 +1,51 @@
+#include "call/session_join.h"
+
+#include <jackfield/messages/call.h>
+
+#include "call/leg.h"
+
+namespace jackfield::sip::call {
+
+namespace {
+
+namespace param = messages::param;
+
+bool is_ready(const Leg& leg) { return leg.answered() && !leg.gone(); }
+
+void pair(Leg& one, Leg& other) {
+  one.set_session_with(other.id());
+  other.set_session_with(one.id());
+}
+
+}  // namespace
+
+void join_sessions(Leg& leg) {
+  if (leg.peer().empty() || leg.session_with() == leg.peer() || !is_ready(leg)) return;
+  Leg* peer = leg.services().leg_of(leg.peer());
+  if (!peer || !is_ready(*peer)) return;
+  if (!leg.may_offer() || !peer->may_offer()) return;
+  pair(leg, *peer);
+  leg.exchange().ask_for_offer();
+}
+
+bool join_answer(Leg& leg, Leg& by, std::string_view description) {
+  if (!is_ready(leg)) return false;
+  if (description.empty()) return true;  // its media are somebody else's
+  BusMessage request = by.message(messages::kCallUpdate);
+  request.set(param::kOperation, "request").set(param::kSdpRaw, description);
+  if (!leg.update(request)) return false;
+  pair(leg, by);
+  by.allow_reoffer();
+  return true;
+}
+
+bool offer_news(Leg& leg, BusMessage& notify) {
+  const auto description = notify.get(param::kSdpRaw);
+  // Only what answers a join: its peer's far end agreed to something else than was promised in its name.
+  if (!is_ready(leg) || description.empty() || !leg.may_offer() || leg.identity().was_last(description)) return false;
+  if (!leg.take_reoffer()) return false;
+  notify.set(param::kOperation, "request");
+  return leg.update(notify);
+}
+
+}  // namespace jackfield::sip::call
