@@ -101,7 +101,13 @@ TEST_CASE_FIXTURE(ThreePhones, "P-11: A transfer that fails has changed nothing,
   carol.answer(carol.take_invite(), 603);
   carol.expect("ACK");
   ann.answer(ann.expect("NOTIFY"), 200);
-  hang_up();
+  SUBCASE("the transferor hangs up") { hang_up(); }
+  SUBCASE("or the party") {
+    bob.request("BYE");
+    bob.expect("SIP/2.0 200");
+    ann.answer(ann.expect("BYE"), 200);
+    check_all_gone();
+  }
 }
 
 TEST_CASE_FIXTURE(ThreePhones, "P-11: A transferor who hangs up at once leaves the party to the new call") {
