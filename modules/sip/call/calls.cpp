@@ -353,7 +353,10 @@ bool Calls::answered(BusMessage& message) {
   }
   Leg* leg = services_->leg_of(message.get(param::kPeerid));
   const bool called = leg && leg->direction() == ChannelDirection::outgoing;
-  if (called && static_cast<OutgoingLeg*>(leg)->joined(message)) return true;
+  if (called && static_cast<OutgoingLeg*>(leg)->joined(message)) {
+    if (by) pair(*leg, *by);
+    return true;
+  }
   return leg && by && join_answer(*leg, *by, message.get(param::kSdpRaw));
 }
 

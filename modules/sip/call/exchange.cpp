@@ -2,6 +2,7 @@
 
 #include <jackfield/messages/parameters.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "call/description.h"
@@ -91,8 +92,9 @@ bool Exchange::response(const Message& response) {
     return over;
   }
   const bool own = std::exchange(own_, false);
-  if (own && code == 491) {  // its own change is under way; when that is done the two are joined (join_sessions)
+  if (own && code == 491) {  // its own change is under way
     leg_.set_session_with({});
+    leg_.start_timer(Leg::Timer::join, std::max(leg_.glare_wait(), Duration(1)));
     return false;
   }
   tell_refusal(leg_, from_response(response));

@@ -275,8 +275,8 @@ void Leg::timer(Timer timer) {
       return updates_.too_late();
     case Timer::session:
       return session_due();
-    case Timer::setup:
-      return setup_due();
+    case Timer::join:
+      return join_sessions(*this);
   }
 }
 

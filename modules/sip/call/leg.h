@@ -34,7 +34,7 @@ class Leg : public Channel {
     reliable,     ///< a reliable provisional response is repeated (RFC 3262 §3)
     update,       ///< the far end's UPDATE has waited long enough (RFC 3311 §5.2)
     session,      ///< the session is refreshed, or has expired (RFC 4028)
-    setup,        ///< of the kinds of leg
+    join,         ///< two that were connected are to get a session, and one of them was busy
   };
   static constexpr std::size_t kTimers = 8;
 
@@ -111,6 +111,8 @@ class Leg : public Channel {
   SessionTimer::Terms session_terms() const;
   /// A 2xx to our INVITE or UPDATE: the far end is there.
   void session_confirmed(const Message& response);
+  /// How long to wait after a 491 (RFC 3261 §14.1).
+  Duration glare_wait() const;
   /// It refused a refresh of ours, and is there.
   void refresh_refused(int code);
   /// The last description that the far end was sent.
@@ -148,7 +150,6 @@ class Leg : public Channel {
   virtual bool setup_open() const { return false; }
   virtual void provisional_due() {}
   virtual void reliable_due() {}
-  virtual void setup_due() {}
   /// A PRACK; nobody but a caller whose call is not answered sends one.
   virtual void acknowledged_reliably(const Request& request) { services_.reply(request, 481); }
   /// Takes the number of a request; false: older than one already seen (§12.2.2).

@@ -50,7 +50,7 @@ void answer_ringing(Services& services, const IncomingLeg& leg, std::string_view
     if (!services) return;
     const LegTable::Scope scope(services->legs);
     auto* leg = static_cast<IncomingLeg*>(services->legs.find(number));
-    if (!leg || leg->gone()) return;
+    if (!leg || leg->gone() || (handled && leg->takes_over())) return;
     const Leg* caller = handled ? services->leg_of(leg->peer()) : nullptr;
     if (!caller || caller->direction() != ChannelDirection::incoming) return leg->drop({"nocall"});
     BusMessage back(messages::kCallAnswered);

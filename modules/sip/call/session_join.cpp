@@ -2,7 +2,7 @@
 
 #include <jackfield/messages/call.h>
 
-#include "call/leg.h"
+#include "call/incoming_leg.h"
 
 namespace jackfield::sip::call {
 
@@ -12,18 +12,20 @@ namespace param = messages::param;
 
 bool is_ready(const Leg& leg) { return leg.answered() && !leg.gone(); }
 
+constexpr Duration kBusy{500};  // until one whose own exchange is under way is asked again
+
+}  // namespace
+
 void pair(Leg& one, Leg& other) {
   one.set_session_with(other.id());
   other.set_session_with(one.id());
 }
 
-}  // namespace
-
 void join_sessions(Leg& leg) {
   if (leg.peer().empty() || leg.session_with() == leg.peer() || !is_ready(leg)) return;
   Leg* peer = leg.services().leg_of(leg.peer());
   if (!peer || !is_ready(*peer)) return;
-  if (!leg.may_offer() || !peer->may_offer()) return;
+  if (!leg.may_offer() || !peer->may_offer()) return leg.start_timer(Leg::Timer::join, kBusy);
   pair(leg, *peer);
   leg.exchange().ask_for_offer();
 }
@@ -36,6 +38,8 @@ bool join_answer(Leg& leg, Leg& by, std::string_view description) {
   if (!leg.update(request)) return false;
   pair(leg, by);
   by.allow_reoffer();
+  // One who picked up a call of somebody who has answered long ago (a transferred party) waits for that one's answer.
+  if (by.direction() == ChannelDirection::incoming && !by.answered()) static_cast<IncomingLeg&>(by).take_over();
   return true;
 }
 

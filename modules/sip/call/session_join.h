@@ -7,7 +7,10 @@
 
 namespace jackfield::sip::call {
 
-/// Begins when `leg` and its peer are both answered, idle, and have no session with each other.
+/// The two have agreed on a session with each other, or are about to.
+void pair(Leg& one, Leg& other);
+
+/// Begins when `leg` and its peer are both answered and have no session with each other; a little later where one of them is busy.
 void join_sessions(Leg& leg);
 
 /// call.answered for a leg that is answered already: its new peer's description is offered to it. False: not now; join_sessions

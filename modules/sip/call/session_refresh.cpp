@@ -44,16 +44,16 @@ void Leg::session_due() {
   else exchange_.refresh();
 }
 
-void Leg::refresh_refused(int code) {
+Duration Leg::glare_wait() const {
   // RFC 3261 §14.1, RFC 3311 §5.1: who made the Call-ID waits longer, so that two that crossed do not cross again.
   constexpr std::uint64_t kStep = 10;  // ms
-  auto wait = kRefused;
-  if (code == 491) {
-    const bool owner = direction() == ChannelDirection::outgoing;
-    const std::uint64_t steps = services_.core.engine.random().next() % (owner ? 191 : 201);
-    wait = Duration((owner ? 2100 : 0) + static_cast<Duration::rep>(steps * kStep));
-  }
-  session_.refused(services_.core.engine.clock().now(), wait);
+  const bool owner = direction() == ChannelDirection::outgoing;
+  const std::uint64_t steps = services_.core.engine.random().next() % (owner ? 191 : 201);
+  return Duration((owner ? 2100 : 0) + static_cast<Duration::rep>(steps * kStep));
+}
+
+void Leg::refresh_refused(int code) {
+  session_.refused(services_.core.engine.clock().now(), code == 491 ? glare_wait() : kRefused);
   watch_session();
 }
 

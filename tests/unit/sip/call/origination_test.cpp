@@ -116,6 +116,29 @@ TEST_CASE_FIXTURE(Origination, "With direct= nobody is asked for a route, and co
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(Origination, "The two have one session: who puts the other on hold later is asked for nothing more") {
+  begin({{"target", "102"}});
+  pick_up();
+  bob.answer(bob.take_invite(), 200, sdp("bob"));
+  ann.answer(ann.expect("INVITE"), 200, sdp("ann again"));
+  ann.expect("ACK");
+  bob.expect("ACK");
+  for (auto [one, other] : {std::pair{&ann, &bob}, {&bob, &ann}}) {
+    one->request("INVITE", sdp("hold"));
+    other->answer(other->expect("INVITE"), 200, sdp("held"));
+    other->expect("ACK");
+    one->expect("SIP/2.0 200");
+    one->ack();
+    engine.advance(10s);
+    one->expect_nothing();
+    other->expect_nothing();
+  }
+  bob.request("BYE");
+  bob.expect("SIP/2.0 200");
+  ann.answer(ann.expect("BYE"), 200);
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(Origination, "Where the first party does not answer, the other is not called") {
   begin({{"target", "102"}});
   ann.answer(ann.take_invite(), 486);

@@ -223,6 +223,91 @@ TEST_CASE_FIXTURE(ThreePhones, "P-11: An attended transfer connects the two far 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(ThreePhones, "P-11: Where one who is to be joined is busy with a change of his own (491), he is asked again later") {
+  FarEnd second{*this, "198.51.100.1:5062"};
+  connect(ann, bob);
+  second.invite(sdp("second"), {}, "sip:103@192.0.2.1");
+  carol.answer(carol.take_invite(), 200, sdp("carol"));
+  carol.expect("ACK");
+  second.take_answer(second.expect("SIP/2.0 200"));
+  second.ack();
+  refer(ann, fmt::format("<sip:103@192.0.2.1?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>", second.call_id, second.remote_tag, second.local_tag));
+  ann.answer(ann.expect("NOTIFY"), 200);
+  ann.answer(ann.expect("BYE"), 200);
+  second.answer(second.expect("BYE"), 200);
+  auto& asked = bob.inbox.empty() ? carol : bob;
+  auto& other = bob.inbox.empty() ? bob : carol;
+  asked.answer(asked.expect("INVITE"), 491);
+  asked.expect("ACK");
+  asked.expect_nothing();
+  SUBCASE("he says nothing more") { engine.advance(4s); }
+  SUBCASE("his own change meets the other, who has no session with him yet") {
+    asked.request("INVITE", sdp("asked"));
+    const auto offer = other.expect("INVITE");
+    other.answer(offer, 100);
+    engine.advance(4s);  // both are busy
+    asked.expect_nothing();
+    other.answer(offer, 200, sdp("other"));
+    other.expect("ACK");
+    asked.expect("SIP/2.0 200");
+    asked.ack();
+  }
+  auto& first = asked.inbox.empty() ? other : asked;
+  auto& last = asked.inbox.empty() ? asked : other;
+  const auto offerless = first.expect("INVITE");
+  CHECK(body(offerless).empty());
+  first.inbox.clear();  // it may have come again meanwhile
+  first.answer(offerless, 200, sdp("offered"));
+  last.answer(last.expect("INVITE"), 200, sdp("agreed"));
+  last.expect("ACK");
+  CHECK(split_origin(body(first.expect("ACK"))).second == split_origin(sdp("agreed")).second);
+  engine.advance(10s);
+  bob.expect_nothing();
+  carol.expect_nothing();
+  bob.request("BYE");
+  bob.expect("SIP/2.0 200");
+  carol.answer(carol.expect("BYE"), 200);
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(ThreePhones, "P-11: A phone that rings for a transferred party is picked up, and the party answers what was offered") {
+  FarEnd dan{*this, "198.51.100.4:5060"};
+  dan.name = "104";
+  bindings.all["sip:102@198.51.100.2:5060"] = {.flow = bob.flow, .request_uri = "sip:102@198.51.100.2:5060", .route = {}, .username = "102"};
+  connect(ann, bob);
+  FarEnd* transferor = &ann;
+  FarEnd* party = &bob;
+  SUBCASE("the called is transferred") {}
+  SUBCASE("the caller is") { std::swap(transferor, party); }
+  refer(*transferor);
+  transferor->answer(transferor->expect("NOTIFY"), 200);
+  const auto invite = carol.take_invite();
+  carol.answer(invite, 180);
+  transferor->answer(transferor->expect("NOTIFY"), 200);
+
+  door.sender.username = "104";
+  dan.invite(sdp("dan"), fmt::format("Replaces: {};to-tag={};from-tag={}\r\n", carol.call_id, carol.remote_tag, carol.local_tag));
+  carol.answer(carol.expect("CANCEL"), 200);
+  carol.answer(invite, 487);
+  carol.expect("ACK");
+  const auto offer = party->expect("INVITE");
+  CHECK(split_origin(body(offer)).second == split_origin(sdp("dan")).second);
+  transferor->answer(transferor->expect("NOTIFY"), 200);
+  transferor->answer(transferor->expect("BYE"), 200);
+  party->answer(offer, 200, sdp("party"));
+  party->expect("ACK");
+  const auto ok = dan.expect("SIP/2.0 200");
+  CHECK(split_origin(body(ok)).second == split_origin(sdp("party")).second);
+  dan.take_answer(ok);
+  dan.ack();
+  engine.advance(10s);
+  party->expect_nothing();
+  dan.request("BYE");
+  dan.expect("SIP/2.0 200");
+  party->answer(party->expect("BYE"), 200);
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(ThreePhones, "D6: Nobody transfers to a call of another user") {
   FarEnd other{*this, "198.51.100.4:5060"};
   other.name = "104";
