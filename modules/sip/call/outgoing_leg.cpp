@@ -180,6 +180,8 @@ void OutgoingLeg::provisional(const Message& response) {
   if (auto* early = early_.take(dialog(), response)) {
     if (!take_reliable(*early, response)) return;
     if (early->description.empty()) early->description = description_of(response);
+  } else if (!response.to()->tag.empty()) {
+    return;  // one phone more than any number has: each would cost the caller's leg a dialog, too
   }
   stop_timer(Timer::maxpdd);
   early_tag_ = response.to()->tag;

@@ -20,6 +20,9 @@ constexpr HeaderId kOwn[] = {HeaderId::via,           HeaderId::from,          H
                              HeaderId::route,         HeaderId::record_route,  HeaderId::content_length,
                              HeaderId::content_type,  HeaderId::authorization, HeaderId::proxy_authorization};
 
+/// What we say ourselves: a header `Uri` is not the Request-URI.
+constexpr std::string_view kOurs[] = {param::kSipUri, param::kSipCallid};
+
 std::string without_escapes(std::string_view display) {
   std::string out;
   out.reserve(display.size());
@@ -48,6 +51,7 @@ void copy_headers(BusMessage& to, const Message& from, bool believed) {
     // The full name, also where the compact one was sent.
     for (const char c : line.id == HeaderId::other ? line.name : header_info(line.id).name)
       name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (std::ranges::find(kOurs, name) != std::end(kOurs)) continue;
     if (const auto* earlier = to.find(name)) to.set(name, std::string(earlier->value).append(",").append(line.value));
     else to.set(name, line.value);
   }

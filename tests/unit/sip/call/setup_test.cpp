@@ -358,5 +358,30 @@ TEST_CASE_FIXTURE(TwoPhones, "A media module that refuses the offer ends the cal
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(TwoPhones, "Headers named as what we say ourselves of a call change nothing of it") {
+  ann.invite(sdp("offer"), "Uri: sip:999@192.0.2.1\r\nCallid: another\r\nX-Uri: kept\r\n");
+  const auto routed = all("call.route").at(0);
+  CHECK(routed.at("sip_uri") == "sip:102@192.0.2.1");
+  CHECK(routed.at("sip_callid") == ann.call_id);
+  CHECK(routed.at("sip_x-uri") == "kept");
+  const auto invite = bob.take_invite();
+  bob.answer(invite, 486);
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(TwoPhones, "A far end that rings under ever new tags makes no dialog for each") {
+  ann.invite(sdp("offer"));
+  const auto invite = bob.take_invite();
+  for (int phone = 0; phone < 500; ++phone) bob.answer(invite, 180, {}, fmt::format("tag{}", phone));
+  CHECK(ann.inbox.size() <= 65);
+  CHECK(calls->dialogs() <= 66);
+  ann.inbox.clear();
+  bob.answer(invite, 486);
+  bob.expect("ACK");
+  ann.expect("SIP/2.0 486");
+  ann.ack();
+  check_all_gone();
+}
+
 }  // namespace
 }  // namespace jackfield::sip::call
