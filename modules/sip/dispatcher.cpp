@@ -15,7 +15,7 @@ using stack::IncomingRequest;
 
 constexpr std::string_view kSupported[] = {"path", "replaces"};  // RFC 3327, RFC 3891
 
-std::string allowed_methods(const SipSettings& settings) { return std::string(call::kAllow) + ", REGISTER" + (settings.messages ? ", MESSAGE" : ""); }
+std::string allowed_methods() { return std::string(call::kAllow) + ", REGISTER"; }
 
 bool equal_without_case(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
@@ -74,7 +74,7 @@ void Dispatcher::out_of_dialog(const IncomingRequest& request) {
     default:
       if (outside_.serves(request.message)) return outside_.request(request);
       if (request.message.method() == Method::info) return answer(core_, request, {}, 481);
-      return answer(core_, request, {}, 405, {}, [this](Writer& writer) { writer.header(HeaderId::allow, allowed_methods(*core_.settings)); });
+      return answer(core_, request, {}, 405, {}, [](Writer& writer) { writer.header(HeaderId::allow, allowed_methods()); });
   }
 }
 
@@ -83,8 +83,8 @@ void Dispatcher::options(const IncomingRequest& request) {
   const auto& uri = *request.message.request_uri();  // who looks whether we live may know our address only
   if (!core_.settings->is_our_domain(uri.host) && !core_.transport.is_ours(uri.host, registrar::port_of(uri))) return answer(core_, request, {}, 404);
   const int code = core_.engine.draining() ? 503 : 200;
-  answer(core_, request, {}, code, {}, [this](Writer& writer) {
-    writer.header(HeaderId::allow, allowed_methods(*core_.settings));
+  answer(core_, request, {}, code, {}, [](Writer& writer) {
+    writer.header(HeaderId::allow, allowed_methods());
     writer.header(HeaderId::accept, call::kAccept);
     for (const auto extension : kSupported) writer.header(HeaderId::supported, extension);
     for (const auto extension : call::kExtensions) writer.header(HeaderId::supported, extension);

@@ -65,7 +65,7 @@ inline constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, I
 /// The extensions a dialog of ours takes, for Require of those who need them; and what our messages offer (Supported): reliable
 /// provisional responses only where they are wanted.
 inline constexpr std::string_view kExtensions[] = {"100rel", "timer"};
-inline constexpr std::string_view kSupported = "timer";
-inline constexpr std::string_view kSupportedReliably = "100rel, timer";
+inline constexpr std::string_view kSupported = "replaces, timer";
+inline constexpr std::string_view kSupportedReliably = "100rel, replaces, timer";
 
 }  // namespace jackfield::sip::call

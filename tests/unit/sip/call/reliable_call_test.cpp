@@ -27,7 +27,7 @@ struct Reliable : TwoPhones {
     settings->prack = true;
     ann.invite(sdp("offer"), kSupported100rel);
     const auto invite = bob.take_invite();
-    CHECK(header(invite, "Supported") == "100rel, timer");
+    CHECK(header(invite, "Supported") == "100rel, replaces, timer");
     progress(invite, 183, sdp("early"), 41);
     const auto early = ann.expect("SIP/2.0 183");
     ann.take_answer(early);
@@ -52,7 +52,7 @@ struct Reliable : TwoPhones {
 TEST_CASE_FIXTURE(Reliable, "P-13 A caller who requires 100rel gets every provisional response reliably, whatever the phone can do") {
   ann.invite(sdp("offer"), kRequired);
   const auto invite = bob.take_invite();
-  CHECK(header(invite, "Supported") == "timer");
+  CHECK(header(invite, "Supported") == "replaces, timer");
   CHECK(header(invite, "Require").empty());
   bob.answer(invite, 180);
   const auto ringing = ann.expect("SIP/2.0 180");
@@ -103,7 +103,7 @@ TEST_CASE_FIXTURE(Reliable, "P-13 A caller who only supports it gets none unless
   const bool reliable = settings->prack || !extra.empty();
   ann.invite(sdp("offer"), kSupported100rel);
   const auto invite = bob.take_invite();
-  CHECK(header(invite, "Supported") == (reliable ? "100rel, timer" : "timer"));
+  CHECK(header(invite, "Supported") == (reliable ? "100rel, replaces, timer" : "replaces, timer"));
   bob.answer(invite, 180);
   CHECK(header(ann.expect("SIP/2.0 180"), "Require").empty());
   bob.answer(invite, 183, sdp("early"));
@@ -349,7 +349,7 @@ TEST_CASE_FIXTURE(Reliable, "P-13 D14 Each branch's early description is acknowl
 TEST_CASE_FIXTURE(Reliable, "P-13 A caller who requires it and offers nothing is answered without a provisional response, for none could bring the offer") {
   ann.invite({}, kRequired);
   const auto invite = bob.take_invite();
-  CHECK(header(invite, "Supported") == "timer");
+  CHECK(header(invite, "Supported") == "replaces, timer");
   bob.answer(invite, 180);
   ann.expect_nothing();
   bob.answer(invite, 200, sdp("offer-of-bob"));

@@ -30,7 +30,7 @@ TEST_CASE_FIXTURE(Timed, "P-12 Our INVITE asks for a timer, and our answer gives
   ann.invite(sdp("offer"), kTimer + "Session-Expires: 600;refresher=uac\r\n");
   const auto invite = bob.take_invite();
   CHECK(header(invite, "Session-Expires") == "1800");
-  CHECK(header(invite, "Supported") == "timer");
+  CHECK(header(invite, "Supported") == "replaces, timer");
   bob.answer(invite, 200, sdp("answer"));
   bob.expect("ACK");
   const auto ok = ann.expect("SIP/2.0 200");
