@@ -19,7 +19,7 @@ namespace param = messages::param;
 constexpr std::string_view kBanUsage = "usage: ban list | add ADDRESS [TIME [REASON]] | remove ADDRESS\r\n";
 constexpr std::string_view kRegistrationUsage = "usage: registration show AOR\r\n";
 constexpr std::string_view kHelp =
-    "  ban list|add ADDRESS [TIME]|remove ADDRESS  sources that are shut out\r\n"
+    "  ban list|add ADDRESS [TIME [REASON]]|remove ADDRESS  sources that are shut out\r\n"
     "  registration show AOR                what is known of a user's bindings, and why one cannot be reached\r\n";
 
 std::vector<std::string> split(std::string_view line) {
@@ -50,7 +50,15 @@ Verdict Console::command(jackfield::Message& message) {
     return false;
   }
   message.set_retvalue(answer.text);
+  if (answer.changed) return tell_when_kept(guard_.bans().kept(), message);
   return answer.done;
+}
+
+Task<bool> Console::tell_when_kept(Task<tl::expected<void, JournalError>> kept, jackfield::Message& message) {
+  const auto done = co_await std::move(kept);
+  if (done) co_return true;
+  message.set_retvalue(fmt::format("{}but this ends with the server: {}\r\n", message.retvalue(), done.error().text));
+  co_return false;
 }
 
 Verdict Console::help(jackfield::Message& message) {
@@ -70,7 +78,7 @@ Console::Answer Console::ban(const Words& words) {
   if (!address) return {false, fmt::format("`{}` is no IP address\r\n", words[2])};
   if (!guard_.bans().lift(*address)) return {false, fmt::format("{} is not banned\r\n", words[2])};
   core_.log.info("event=ban-lifted address={} by=command", address->host());
-  return {true, fmt::format("{} is no longer banned\r\n", words[2])};
+  return {true, fmt::format("{} is no longer banned\r\n", words[2]), true};
 }
 
 std::string Console::ban_list() const {
@@ -95,7 +103,7 @@ Console::Answer Console::ban_add(const Words& words) {
   const std::string reason = words.size() > 4 ? fmt::format("{}", fmt::join(words.begin() + 4, words.end(), " ")) : "by command";
   const auto& ban = guard_.bans().add(*address, *time, reason);
   core_.log.info("event=banned address={} seconds={} by=command", ban.address.host(), std::chrono::duration_cast<std::chrono::seconds>(*time).count());
-  return {true, fmt::format("{} is banned for {} s\r\n", ban.address.host(), std::chrono::duration_cast<std::chrono::seconds>(*time).count())};
+  return {true, fmt::format("{} is banned for {} s\r\n", ban.address.host(), std::chrono::duration_cast<std::chrono::seconds>(*time).count()), true};
 }
 
 }  // namespace jackfield::sip

@@ -22,6 +22,7 @@ class Console {
   struct Answer {
     bool done;
     std::string text;
+    bool changed = false;  ///< it is told once the change will outlive the process
   };
 
   Verdict command(jackfield::Message& message);
@@ -29,6 +30,7 @@ class Console {
   Answer ban(const Words& words);
   std::string ban_list() const;
   Answer ban_add(const Words& words);
+  static Task<bool> tell_when_kept(Task<tl::expected<void, JournalError>> kept, jackfield::Message& message);
 
   Core& core_;
   guard::Guard& guard_;

@@ -145,6 +145,12 @@ int print_help(const Options& options, const std::string& topic) {
     std::cout << fmt::format("jackfield {} {}\n{}", found.command->verb, found.command->usage, settings::wrapped(found.command->doc, "  "));
     return kDone;
   }
+  // Commands that modules answer on the console are known to the running server alone.
+  if (StateLock::holder(configuration->state_dir()))
+    if (const auto told = ask_server(configuration->state_dir(), "help " + topic); told && told->ok) {
+      std::cout << told->text;
+      return kDone;
+    }
   std::vector<std::string_view> topics;
   for (const auto* message : messages::all()) topics.push_back(message->name);
   for (const auto* module : modules) topics.emplace_back(module->name);
@@ -233,12 +239,11 @@ int other_command(const Options& options, const std::vector<std::string>& words)
   }
   Problems problems;
   const auto found = find_command(configuration->descriptors(problems), words.front());
-  if (found.command) {
-    const auto wants_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
-    if (std::any_of(words.begin() + 1, words.end(), wants_help)) return print_help(options, words.front());
-    return run_module_command(*configuration, found, std::span(words).subspan(1));
-  }
-  if (StateLock::holder(configuration->state_dir())) return ask_running(options, fmt::format("{}", fmt::join(words, " ")));
+  const bool running = StateLock::holder(configuration->state_dir()).has_value();
+  const auto wants_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+  if ((found.command || running) && std::any_of(words.begin() + 1, words.end(), wants_help)) return print_help(options, words.front());
+  if (found.command) return run_module_command(*configuration, found, std::span(words).subspan(1));
+  if (running) return ask_running(options, fmt::format("{}", fmt::join(words, " ")));
   for (const auto& problem : problems) std::cerr << settings::to_text(problem) << '\n';
   std::cerr << fmt::format("`{}` is no command of the program nor of an enabled module, and no server runs that might know it; try `jackfield --help`\n",
                            words.front());

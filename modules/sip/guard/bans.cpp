@@ -73,6 +73,12 @@ bool Bans::lift(const net::Address& address) {
   return was_active;
 }
 
+namespace {
+Task<tl::expected<void, JournalError>> not_kept() { co_return tl::unexpected(JournalError{"the journal of bans could not be opened"}); }
+}  // namespace
+
+Task<tl::expected<void, JournalError>> Bans::kept() { return journal_ ? journal_->sync() : not_kept(); }
+
 std::vector<const Ban*> Bans::list() const {
   std::vector<const Ban*> all;
   for (const auto& [source, ban] : bans_)

@@ -43,6 +43,8 @@ class Bans {
   const Ban& add(const net::Address& address, Duration time, std::string_view reason);
   /// False: it was not banned.
   bool lift(const net::Address& address);
+  /// Done when everything that was added and lifted so far will outlive the process; else says why it will not.
+  Task<tl::expected<void, JournalError>> kept();
   /// In the order in which they end.
   std::vector<const Ban*> list() const;
 
