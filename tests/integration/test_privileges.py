@@ -33,6 +33,22 @@ class Privileges(Case):
         jackfield.start()
         self.assertEqual(list(phone.register([]).contacts), [phone.contact])
 
+    def test_nothing_is_given_away_that_has_another_name_elsewhere(self):
+        """Whoever writes in the state directory must not get root's files by linking them there."""
+        jackfield = self.server({"101": PASSWORD}, settings={"jackfield": {"general": {"user": USER}}}, modules=("sip", "regfile"), start=False)
+        folder = os.path.join(jackfield.state, "inner")
+        os.makedirs(folder, exist_ok=True)
+        secret, plain = os.path.join(self.folder, "secret"), os.path.join(folder, "plain")
+        for path in (secret, plain):
+            with open(path, "w") as file:
+                file.write("x")
+        os.link(secret, os.path.join(folder, "hard"))
+        os.symlink(secret, os.path.join(folder, "soft"))
+        jackfield.start()
+        self.assertEqual(os.stat(secret).st_uid, 0)
+        self.assertNotEqual(os.stat(plain).st_uid, 0)
+        self.assertNotEqual(os.stat(folder).st_uid, 0)
+
     def test_a_user_that_does_not_exist_is_refused_at_the_start(self):
         jackfield = self.server({"101": PASSWORD}, settings={"jackfield": {"general": {"user": "no-such-user"}}}, start=False)
         with self.assertRaisesRegex(AssertionError, "there is no user `no-such-user`"):

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -38,13 +40,37 @@ tl::expected<Identity, std::string> find_identity(std::string_view text) {
   return identity;
 }
 
-/// Symbolic links are given away themselves, never what they name.
-void give(const std::filesystem::path& path, const Identity& to) { (void)!::lchown(path.c_str(), to.user, to.group); }
+/// A descriptor of whatever `name` is, a symbolic link itself and not what it names; closed with this.
+class Named {
+ public:
+  Named(int folder, const char* name) : fd_(::openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) {}
+  ~Named() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Named(const Named&) = delete;
+  int fd() const { return fd_; }
 
-void give_all(const std::filesystem::path& folder, const Identity& to) {
-  give(folder, to);
-  std::error_code error;
-  for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) give(at->path(), to);
+ private:
+  int fd_;
+};
+
+/// The user may write in these folders, and may have been here before us: what has another name elsewhere may be root's, and no name
+/// is looked up twice, for it might mean something else by then.
+void give(const Named& what, const Identity& to) {
+  struct stat info {};
+  if (what.fd() < 0 || ::fstat(what.fd(), &info) != 0) return;
+  if (!S_ISDIR(info.st_mode) && info.st_nlink > 1) return;
+  (void)!::fchownat(what.fd(), "", to.user, to.group, AT_EMPTY_PATH);
+  if (!S_ISDIR(info.st_mode)) return;
+  const int folder = ::openat(what.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* const entries = folder < 0 ? nullptr : ::fdopendir(folder);
+  if (!entries) {
+    if (folder >= 0) ::close(folder);
+    return;
+  }
+  while (const dirent* entry = ::readdir(entries))
+    if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..") give(Named(folder, entry->d_name), to);
+  ::closedir(entries);
 }
 
 tl::expected<void, std::string> failed(const char* what) { return tl::unexpected(fmt::format("user: {}: {}", what, std::strerror(errno))); }
@@ -58,8 +84,9 @@ tl::expected<void, std::string> drop_privileges(std::string_view user, const std
     if (::geteuid() == identity->user) return {};
     return tl::unexpected(fmt::format("user: only root can become `{}`; leave the key out, or start the server as root or as that user", identity->name));
   }
-  give_all(state_dir, *identity);
-  if (!log_file.empty()) give(log_file, *identity);
+  std::error_code error;
+  give(Named(AT_FDCWD, std::filesystem::canonical(state_dir, error).c_str()), *identity);
+  if (!log_file.empty()) give(Named(AT_FDCWD, log_file.c_str()), *identity);
 
   // The C library does these for all threads; capabilities of root go with its number, in each of them.
   if (::initgroups(identity->name.c_str(), identity->group) != 0) return failed("its groups");
