@@ -216,6 +216,8 @@ TEST_CASE("an idle connection ends unless somebody holds it") {
   };
   f.transport->hold(flow_of(held));
   f.transport->hold(flow_of(held));
+  idle.send("\r\n\r\n");  // who never says a word is ended for that
+  f.until([&] { return !idle.received().empty(); });
   f.engine.advance(7s);
   busy.send("\r\n\r\n");
   f.until([&] { return !busy.received().empty(); });
