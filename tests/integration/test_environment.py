@@ -84,8 +84,8 @@ class Environment(Case):
         with open(f"/proc/{process.pid}/root{disk}/filler", "wb", buffering=0) as filler, self.assertRaises(OSError):
             while True:
                 filler.write(b"x" * 4096)
-        # What is left of the last page of the journal takes some.
-        for number in range(100):
+        # The room that the journal has taken ahead takes many.
+        for number in range(3000):
             request = phone.send(phone.register_request())
             challenge = phone.expect((401, 401), "REGISTER")
             phone.send(phone.register_request(headers=[phone.credentials(challenge, "REGISTER", request.uri)]))
