@@ -12,11 +12,18 @@ namespace {
 
 namespace param = messages::param;
 
-bool may_replace(const Services& services, const Sender& sender) {
-  const auto policy = services.core.settings->transfer;
+/// What was said about this sender alone, or about everybody.
+TransferPolicy policy_for(const Services& services, const Sender& sender) {
   for (const auto& [name, value] : sender.parameters)
-    if (name == param::kTransfer.name) return parse_boolean(value).value_or(false);
-  return policy == TransferPolicy::anyone || (policy == TransferPolicy::users && sender.kind == Sender::Kind::user);
+    if (name == param::kTransfer.name) return parse_boolean(value).value_or(false) ? TransferPolicy::anyone : TransferPolicy::nobody;
+  return services.core.settings->transfer;
+}
+
+/// A call that rings is anybody's of the house to pick up; in one that is answered two people speak, and it goes on at another phone of
+/// the same user only (RFC 3891 §3: the one who is replaced must have allowed it).
+bool may_replace(TransferPolicy policy, const Sender& sender, const Leg& replaced) {
+  if (policy != TransferPolicy::users) return policy == TransferPolicy::anyone;
+  return !replaced.answered() || (!replaced.user().empty() && replaced.user() == sender.username);
 }
 
 /// RFC 3326 §3.1: a phone that rang and was picked up elsewhere shows no missed call.
@@ -64,11 +71,13 @@ void answer_ringing(Services& services, const IncomingLeg& leg, std::string_view
 Replaced find_replaced(const Services& services, const Message& invite, const Sender& sender) {
   const auto wanted = parse_replaces(invite.value(HeaderId::replaces));
   if (!wanted || invite.has(HeaderId::refer_to)) return {.refused = 400};
-  if (!may_replace(services, sender)) return {.refused = 403};
+  const auto policy = policy_for(services, sender);
+  if (policy == TransferPolicy::nobody || (policy == TransferPolicy::users && sender.kind != Sender::Kind::user)) return {.refused = 403};
   const Leg* leg = services.legs.find(stack::DialogKeyView{wanted->call_id, wanted->to_tag});
   if (!leg || !leg->is_far_tag(wanted->from_tag)) return {.refused = 481};
   if (leg->gone()) return {.refused = 603};
   if (leg->answered() && wanted->early_only) return {.refused = 486};
+  if (!may_replace(policy, sender, *leg)) return {.refused = 403};
   // An early dialog is replaced where we began it: the phone rings, and another one answers.
   if (leg->peer().empty() || (!leg->answered() && leg->direction() == ChannelDirection::incoming)) return {.refused = 481};
   return {.leg = leg->number()};

@@ -48,7 +48,37 @@ TEST_CASE_FIXTURE(Pickup, "P-11: A ringing call is picked up, and the phone that
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(Pickup, "D6: An answered call is taken over by another phone of its user, by nobody else, and by everybody with transfer=yes") {
+  bindings.all["sip:102@198.51.100.2:5060"] = {.flow = bob.flow, .request_uri = "sip:102@198.51.100.2:5060", .route = {}, .username = "102"};
+  connect(ann, bob);
+  const auto asked = [&](const char* user, std::vector<std::pair<std::string, std::string>> parameters = {}) {
+    door.sender = {Sender::Kind::user, user, {}, std::move(parameters)};
+    dan.call_id += "+";
+    dan.invite({}, fmt::format("Replaces: {};to-tag={};from-tag={}\r\n", bob.call_id, bob.remote_tag, bob.local_tag));
+    return dan.inbox.empty() ? "taken" : dan.expect("SIP/2.0").substr(8, 3);
+  };
+  CHECK(asked("104") == "403");
+  CHECK(asked("102", {{"transfer", "no"}}) == "403");
+  bob.expect_nothing();
+  ann.expect_nothing();
+  SUBCASE("its user") { CHECK(asked("102") == "taken"); }
+  SUBCASE("somebody for whom that was said") { CHECK(asked("104", {{"transfer", "yes"}}) == "taken"); }
+  SUBCASE("everybody") {
+    settings->transfer = TransferPolicy::anyone;
+    CHECK(asked("104") == "taken");
+  }
+  bob.answer(bob.expect("BYE"), 200);
+  ann.answer(ann.expect("INVITE"), 488);
+  ann.expect("ACK");
+  dan.expect("SIP/2.0 488");
+  dan.ack();
+  drop("sip");
+  ann.answer(ann.expect("BYE"), 200);
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(Pickup, "P-11: An answered call is taken over: its far end answers the new one's offer") {
+  bindings.all["sip:102@198.51.100.2:5060"] = {.flow = bob.flow, .request_uri = "sip:102@198.51.100.2:5060", .route = {}, .username = "104"};
   connect(ann, bob);
   door.sender.username = "104";
   dan.invite(sdp("dan"), fmt::format("Replaces: {};to-tag={};from-tag={}\r\n", bob.call_id, bob.remote_tag, bob.local_tag));
