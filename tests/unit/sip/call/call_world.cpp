@@ -108,7 +108,7 @@ void FarEnd::take_answer(const std::string& response) {
   target = contact.substr(1, contact.find('>') - 1);
 }
 
-CallWorld::CallWorld() : core{engine, engine.log("sip"), network, transactions, settings, {}} {
+CallWorld::CallWorld(std::optional<std::uint64_t> seed) : engine(seed ? TestEngine(*seed) : TestEngine()), core{engine, engine.log("sip"), network, transactions, settings, {}} {
   for (const auto kind : {stack::TransportKind::udp, stack::TransportKind::tcp})
     core.listeners.push_back({.options = {.name = "general", .kind = kind, .bind = stack::address("192.0.2.1:5060")}});
   transactions.attach(network, *this);

@@ -179,7 +179,9 @@ class CallWorld : public stack::TransactionUser {
   };
   std::map<std::string, FarEnd*> ends;
 
-  CallWorld();
+  CallWorld() : CallWorld(std::nullopt) {}
+  /// A seed of the test's own, for runs that are repeated exactly.
+  explicit CallWorld(std::optional<std::uint64_t> seed);
   ~CallWorld() override;
 
   /// Installs a handler for the length of the test.
