@@ -8,10 +8,12 @@ CHAN, DIRECTION, STATUS = 2, 9, 10
 
 
 class BetweenCalls(Case):
+    transports = {}  # of the phones; the others speak UDP
+
     def setUp(self):
         super().setUp()
         self.jackfield = self.server({name: PASSWORD for name in ("101", "102", "103", "104")})
-        self.ann, self.bob, self.carol = (self.phone(self.jackfield, name, PASSWORD) for name in ("101", "102", "103"))
+        self.ann, self.bob, self.carol = (self.phone(self.jackfield, name, PASSWORD, transport=self.transports.get(name, "udp")) for name in ("101", "102", "103"))
         for phone in (self.ann, self.bob, self.carol):
             phone.register()
 
@@ -103,6 +105,23 @@ class Transfers(BetweenCalls):
         call.refused(486)
 
 
+class OverTcp:
+    transports = {"101": "tcp", "102": "tcp", "103": "tcp"}
+    test_P_11_attended_transfer_by_sipp = None  # has no phone of these
+
+
+class Mixed(OverTcp):
+    transports = {"101": "tcp", "103": "tcp"}
+
+
+class TransfersOverTcp(OverTcp, Transfers):
+    pass
+
+
+class TransfersMixed(Mixed, Transfers):
+    pass
+
+
 class Forks(BetweenCalls):
     def test_P_10_each_leg_of_a_fork_has_its_record(self):
         other = self.phone(self.jackfield, "102", PASSWORD)
@@ -148,6 +167,14 @@ class Messages(BetweenCalls):
         self.assertEqual(incoming.request.get("x-kept"), None)  # a B2BUA: other headers are for routing, which says what goes on
         incoming.reply(486)
         call.refused(486)
+
+
+class MessagesOverTcp(OverTcp, Messages):
+    pass
+
+
+class MessagesMixed(Mixed, Messages):
+    pass
 
 
 main()
