@@ -19,6 +19,9 @@ constexpr Duration kBusy{500};  // until one whose own exchange is under way is 
 void pair(Leg& one, Leg& other) {
   one.set_session_with(other.id());
   other.set_session_with(one.id());
+  // One who picked up a call of somebody who has answered long ago (a transferred party, say) waits for that one's answer.
+  for (Leg* leg : {&one, &other})
+    if (leg->direction() == ChannelDirection::incoming && !leg->answered()) static_cast<IncomingLeg*>(leg)->take_over();
 }
 
 void join_sessions(Leg& leg) {
@@ -38,8 +41,6 @@ bool join_answer(Leg& leg, Leg& by, std::string_view description) {
   if (!leg.update(request)) return false;
   pair(leg, by);
   by.allow_reoffer();
-  // One who picked up a call of somebody who has answered long ago (a transferred party) waits for that one's answer.
-  if (by.direction() == ChannelDirection::incoming && !by.answered()) static_cast<IncomingLeg&>(by).take_over();
   return true;
 }
 

@@ -255,7 +255,8 @@ Verdict Outside::generate(jackfield::Message& message) {
 
   std::optional<Pending<Answer>> answer;
   if (const auto id = message.get(param::kId); !id.empty()) {
-    if (known == Method::other) return refuse("failure", "a dialog takes no such method");
+    // What changes a session is call.update's: the leg must know of each offer.
+    if (known == Method::other || known == Method::update) return refuse("failure", "a dialog takes no such method");
     const auto transaction = calls_.send_within(id, known, body, type, [&](Writer& writer) { call::write(writer, headers); });
     if (!transaction) return refuse("nocall", "there is no such answered leg");
     answer = sender_.expect(transaction);

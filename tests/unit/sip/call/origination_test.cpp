@@ -139,6 +139,34 @@ TEST_CASE_FIXTURE(Origination, "The two have one session: who puts the other on 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(Origination, "P-11: The other's phone is picked up while it rings, and the first party answers what was offered") {
+  FarEnd dan{*this, "198.51.100.4:5060"};
+  dan.name = "104";
+  begin({{"target", "102"}});
+  pick_up();
+  const auto invite = bob.take_invite();
+  bob.answer(invite, 180);
+  door.sender.username = "104";
+  dan.invite(sdp("dan"), fmt::format("Replaces: {};to-tag={};from-tag={}\r\n", bob.call_id, bob.remote_tag, bob.local_tag));
+  bob.answer(bob.expect("CANCEL"), 200);
+  bob.answer(invite, 487);
+  bob.expect("ACK");
+  const auto offer = ann.expect("INVITE");
+  CHECK(split_origin(body(offer)).second == split_origin(sdp("dan")).second);
+  ann.answer(offer, 200, sdp("ann"));
+  ann.expect("ACK");
+  const auto ok = dan.expect("SIP/2.0 200");
+  CHECK(split_origin(body(ok)).second == split_origin(sdp("ann")).second);
+  dan.take_answer(ok);
+  dan.ack();
+  engine.advance(10s);
+  ann.expect_nothing();
+  dan.request("BYE");
+  dan.expect("SIP/2.0 200");
+  ann.answer(ann.expect("BYE"), 200);
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(Origination, "Where the first party does not answer, the other is not called") {
   begin({{"target", "102"}});
   ann.answer(ann.take_invite(), 486);

@@ -148,7 +148,7 @@ TEST_CASE_FIXTURE(World, "xsip.generate sends within a dialog, and neither begin
   CHECK(header(info, "Content-Type") == "application/dtmf-relay");
   CHECK(header(info, "Call-ID") == bob.call_id);
   bob.answer(info, 200);
-  for (const char* method : {"INVITE", "BYE", "CANCEL", "ACK", "", "IN VITE"}) {
+  for (const char* method : {"INVITE", "BYE", "CANCEL", "ACK", "UPDATE", "", "IN VITE"}) {
     BusMessage bad(messages::kXsipGenerate);
     bad.set("method", method).set("id", "sip/2");
     CHECK_FALSE(engine.dispatch(bad).value_or(true));
