@@ -31,6 +31,10 @@ class Environment(Case):
             self.assertEqual(manager.recv(4096), b"READY=1")
             self.ready(server, process)
             self.assertEqual(manager.recv(4096), b"WATCHDOG=1")
+            began = time.monotonic()
+            for _ in range(3):  # with each engine.timer, so each second and no less often
+                self.assertEqual(manager.recv(4096), b"WATCHDOG=1")
+            self.assertLess(time.monotonic() - began, 3.8)
             server.command("reload")
             told = [manager.recv(4096)]
             while told[-1] != b"READY=1":

@@ -128,7 +128,7 @@ Task<> Server::live() {
   auto start = broadcast(kEngineStart);
   co_await std::move(start);
   tick_sink_ = core_.timers().add_sink([this](std::uint64_t) { tick(); });
-  core_.timers().start(*tick_sink_, 0, std::chrono::seconds(1), TimerKind::coarse);
+  start_tick();
   ready_ = true;
   report_limits(log_);
   notify_("READY=1");
@@ -208,8 +208,14 @@ Task<> Server::await(std::function<bool()> done, Duration limit) {
   }
 }
 
+// At the next full second: a whole second from a moment just after one would end at the one after next.
+void Server::start_tick() {
+  const auto now = core_.clock().now();
+  core_.timers().start(*tick_sink_, 0, std::chrono::floor<std::chrono::seconds>(now) + std::chrono::seconds(1) - now, TimerKind::coarse);
+}
+
 void Server::tick() {
-  core_.timers().start(*tick_sink_, 0, std::chrono::seconds(1), TimerKind::coarse);
+  start_tick();
   notify_("WATCHDOG=1");
   if (!core_.bus().has_handlers(kEngineTimer)) return;
   Message timer = make(kEngineTimer);

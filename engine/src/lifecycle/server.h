@@ -64,6 +64,7 @@ class Server {
   Task<> pause(Duration time);
   /// Waits until `done` or for `limit`.
   Task<> await(std::function<bool()> done, Duration limit);
+  void start_tick();
   void tick();
   /// What a reload may change.
   void apply_settings();
