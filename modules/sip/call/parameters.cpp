@@ -3,6 +3,8 @@
 #include <jackfield/messages/parameters.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "answer.h"
 #include "call/description.h"
@@ -45,6 +47,7 @@ Parties::Parties(const Message& invite) {
 
 void copy_headers(BusMessage& to, const Message& from, bool believed) {
   std::string name = "sip_";
+  std::vector<std::pair<std::string, std::string>> repeated;  // set at the end: each value that is set takes memory of the message
   for (const HeaderLine& line : from.headers()) {
     if (std::ranges::find(kOwn, line.id) != std::end(kOwn) || (!believed && is_asserted(line.id))) continue;
     name.resize(4);
@@ -52,9 +55,16 @@ void copy_headers(BusMessage& to, const Message& from, bool believed) {
     for (const char c : line.id == HeaderId::other ? line.name : header_info(line.id).name)
       name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (std::ranges::find(kOurs, name) != std::end(kOurs)) continue;
-    if (const auto* earlier = to.find(name)) to.set(name, std::string(earlier->value).append(",").append(line.value));
-    else to.set(name, line.value);
+    const auto* earlier = to.find(name);
+    if (!earlier) {
+      to.set(name, line.value);
+      continue;
+    }
+    auto all = std::ranges::find(repeated, name, &std::pair<std::string, std::string>::first);
+    if (all == repeated.end()) all = repeated.emplace(all, name, earlier->value);
+    all->second.append(",").append(line.value);
   }
+  for (const auto& [header, values] : repeated) to.set(header, values);
 }
 
 void describe_invite(BusMessage& message, const Core& core, const Message& invite, const stack::FlowId& flow, const Sender& sender,

@@ -1,4 +1,6 @@
 // How a call is set up: ringing, early media, the answer, and what passes with them.
+#include <malloc.h>
+
 #include "two_phones.h"
 
 namespace jackfield::sip::call {
@@ -366,6 +368,29 @@ TEST_CASE_FIXTURE(TwoPhones, "Headers named as what we say ourselves of a call c
   CHECK(routed.at("sip_x-uri") == "kept");
   const auto invite = bob.take_invite();
   bob.answer(invite, 486);
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(TwoPhones, "A header that is given many times is one parameter, and costs no more memory than it is long") {
+  std::string extra, joined;
+  const std::string value(40, 'v');
+  for (int line = 0; line < 240; ++line) {
+    extra += "X-Again: " + value + "\r\n";
+    joined += (line ? "," : "") + value;
+  }
+  std::size_t before = 0, grown = 0;
+  std::string seen_value;
+  handle(messages::kCallPreroute, [&](BusMessage& message) {
+    grown = ::mallinfo2().uordblks + ::mallinfo2().hblkhd - before;
+    seen_value = message.get("sip_x-again");
+    return false;
+  });
+  before = ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
+  ann.invite(sdp("offer"), extra);
+  CHECK(seen_value == joined);
+  CHECK(grown < 300'000);
+  bob.answer(bob.take_invite(), 486);
+  bob.expect("ACK");
   check_all_gone();
 }
 
