@@ -24,12 +24,15 @@ constexpr Key kGeneralKeys[] = {
     {"check_to", KeyType::boolean, "yes", "", "The To of a registration must be one of the authenticated user's own numbers; no is Yate's way."},
     {"check_from", KeyType::boolean, "yes", "", "The From of a call must be one of the authenticated user's own numbers or anonymous; no is Yate's way."},
     {"transfer", KeyType::text, "users", "", "Who may transfer calls and take over ringing ones: users (legs of authenticated users and their phones), yes (everybody, as in Yate) or no."},
+    {"redirect", KeyType::choice, "users", "", "Whose redirections (3xx) of calls are followed, as new calls of whoever sends them: users (those of phones of our users), yes (everybody's) or no; others are refused with 403. pass lets the caller see the redirection and its contacts.",
+     true, {}, {}, "users,yes,pass,no"},
     {"trust_identity", KeyType::boolean, "yes", "", "Trusted sources are believed who calls and who diverted a call (P-Asserted-Identity, Remote-Party-ID, Diversion, History-Info); from all others these headers are removed."},
     {"check_uri", KeyType::boolean, "yes", "", "The uri of digest credentials must name the user and, where domains is set, the host that the request names (RFC 7616); no is Yate's way."},
     {"digest", KeyType::list, "MD5", "", "Algorithms offered in challenges, in that order: MD5, SHA-256. Some phones fail where SHA-256 is offered at all."},
     {"nonce_lifetime", KeyType::seconds, "300", "s", "How long the answer to a challenge is good; after it phones are challenged anew without being asked for the password.", true, 1000, 86400000},
     {"maxforwards", KeyType::integer, "20", "", "Max-Forwards of requests that begin here.", true, 1, 255},
     {"prack", KeyType::boolean, "no", "", "Provisional responses with a description are sent reliably (RFC 3262) to callers who support it, and calls offer it to phones; no does so for callers who require it alone. A route may say otherwise with iprack and prack.", true},
+    {"udp_mtu", KeyType::integer, "1300", "bytes", "A call to an address of no phone of ours, whose transport nothing says, goes by TCP when its INVITE is longer than this, and by UDP after all when nobody answers there within 2 s; 0 is never.", true, 0, 65535},
     {"ignorevia", KeyType::boolean, "no", "", "Answers go to where the packet came from even where Via names another port of the same address; yes is Yate's way.", false},
     {"maxchans", KeyType::integer, "0", "", "Legs at a time; further calls are refused with 503. 0 is any number.", true, 0, 1000000},
     {"t1", KeyType::milliseconds, "500", "ms", "Estimate of a round trip (RFC 3261 timer T1).", false, 10, 60000},
@@ -198,6 +201,12 @@ class Reader {
     out.check_uri = settings_.boolean(s, "check_uri");
     out.nonce_lifetime = seconds(s, "nonce_lifetime");
     out.prack = settings_.boolean(s, "prack");
+    const auto redirect = settings_.text(s, "redirect");
+    out.redirect = redirect == "users"  ? RedirectPolicy::users
+                   : redirect == "yes"  ? RedirectPolicy::anyone
+                   : redirect == "pass" ? RedirectPolicy::pass
+                                        : RedirectPolicy::nobody;
+    out.udp_mtu = static_cast<std::size_t>(settings_.integer(s, "udp_mtu"));
     out.max_forwards = static_cast<unsigned>(settings_.integer(s, "maxforwards"));
     out.max_channels = static_cast<unsigned>(settings_.integer(s, "maxchans"));
     auto& t = out.transactions;

@@ -61,6 +61,9 @@ struct CallSettings {
   call::SessionTimer::Terms session;
 };
 
+/// What a called leg's 3xx does: is followed for legs of users or all legs, is passed on to the caller, or is refused (D6).
+enum class RedirectPolicy : std::uint8_t { users, anyone, pass, nobody };
+
 /// Whose legs may transfer calls and take over others' (D6).
 enum class TransferPolicy : std::uint8_t { users, anyone, nobody };
 
@@ -70,12 +73,14 @@ struct SipSettings {
   std::vector<std::string> domains;  ///< lower case; empty: every host is ours (D12)
   AccessSettings access;
   TransferPolicy transfer = TransferPolicy::users;
+  RedirectPolicy redirect = RedirectPolicy::users;
   bool trust_identity = true;  ///< of trusted sources (D6)
   bool messages = true;        ///< MESSAGE outside a dialog is routed
   bool auth_calls = true, check_to = true, check_from = true, check_uri = true;
   std::chrono::seconds nonce_lifetime{300};
   bool prack = false;  ///< RFC 3262 where the other side can, not only where it must
   unsigned max_forwards = 20;
+  std::size_t udp_mtu = 1300;  ///< bytes (D17); 0: any size goes by UDP
   unsigned max_channels = 0;  ///< 0: any number
   stack::TransactionOptions transactions;
   stack::TransportOptions transport;

@@ -26,20 +26,13 @@ constexpr std::string_view kPrefix = "sip/";
 constexpr Duration kDrainLimit{800};  // the engine cuts a drain off after a second; what then still waits must be ended before
 constexpr unsigned long kRetryAfter = 5;  // s, with a 503 of our own
 
-DisconnectReason reason_in(const BusMessage& message) {
-  DisconnectReason reason{std::string(message.get(param::kReason))};
-  for (const auto& [name, value] : message.parameters())
-    if (name.starts_with("cause_") || (name.starts_with("reason_") && name != std::string_view(param::kReason)))
-      reason.parameters.emplace_back(name, value);
-  return reason;
-}
-
 }  // namespace
 
 Calls::Calls(Core& core, Admission& admission, const BindingTable& bindings)
     : services_(new Services{core, admission, bindings}), waits_(core.engine.timers()) {
   services_->self = services_;
   services_->transfers = &transfers_;
+  services_->redirects = &redirects_;
   services_->timers = core.engine.timers().add_sink([this](std::uint64_t id) { timer(id); });
 }
 
@@ -68,11 +61,13 @@ void Calls::start() {
   });
   install(messages::kChanControl, 90, [this](BusMessage& message) -> Verdict { return control(*services_, message); });
   transfers_.start();
+  redirects_.start();
 }
 
 void Calls::stop() {
   handlers_.clear();
   transfers_.stop();
+  redirects_.stop();
   waits_.stop();
   services_->legs.clear();
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "call/redirects.h"
 #include "call/services.h"
 #include "call/transfer.h"
 #include "core.h"
@@ -44,6 +45,7 @@ class Calls {
   std::size_t legs() const { return services_->legs.size(); }
   std::size_t dialogs() const { return services_->legs.dialogs(); }
   std::size_t transfers() const { return transfers_.size(); }
+  std::size_t redirects() const { return redirects_.size(); }
   std::size_t transactions() const { return services_->legs.transactions(); }
 
  private:
@@ -62,6 +64,7 @@ class Calls {
 
   std::shared_ptr<Services> services_;
   Transfers transfers_{*services_};
+  Redirects redirects_{*services_};
   Pendings waits_;
   PendingId idle_ = 0;  // completed when the last leg is gone during drain
   std::vector<Bus::Subscription> handlers_;

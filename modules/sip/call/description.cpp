@@ -156,4 +156,29 @@ std::optional<std::string> held_answer(std::string_view offer) {
   return answer;
 }
 
+std::size_t stream_count(std::string_view description) {
+  std::size_t count = 0;
+  for (auto at = description.find("\nm="); at != std::string_view::npos; at = description.find("\nm=", at + 1)) ++count;
+  return count;
+}
+
+std::string with_streams_of(std::string_view offer, std::string_view session) {
+  std::string out(offer);
+  const auto count = stream_count(offer);
+  if (stream_count(session) <= count) return out;
+  sdp::Session parsed;
+  if (!parsed.parse(session)) return out;
+  if (!out.ends_with('\n')) out += "\r\n";
+  std::size_t number = 0;
+  for (const auto& media : parsed.media())
+    if (number++ >= count) out.append("m=").append(media.type).append(" 0 ").append(media.protocol).append(" ").append(media.formats).append("\r\n");
+  return out;
+}
+
+std::string first_streams(std::string_view answer, std::size_t count) {
+  auto at = answer.find("\nm=");
+  for (; at != std::string_view::npos && count > 0; --count) at = answer.find("\nm=", at + 1);
+  return std::string(at == std::string_view::npos ? answer : answer.substr(0, at + 1));
+}
+
 }  // namespace jackfield::sip::call

@@ -25,4 +25,11 @@ void describe_media(jackfield::Message& message, std::string_view description);
 /// §6, RFC 3725 §4.3); streams of other kinds are refused. Nothing when the offer does not parse or has no such stream.
 std::optional<std::string> held_answer(std::string_view offer);
 
+// One far end's description for another, whose session may have more streams than it (RFC 3264 §8: their number never falls).
+std::size_t stream_count(std::string_view description);
+/// The offer with the streams that `session` has beyond its own, refused.
+std::string with_streams_of(std::string_view offer, std::string_view session);
+/// The answer without those that were added to the offer: its first `count` streams.
+std::string first_streams(std::string_view answer, std::size_t count);
+
 }  // namespace jackfield::sip::call

@@ -72,7 +72,10 @@ void Exchange::success(const Message& response) {
   }
   cseq_ = cseq;
   leg_.session_confirmed(response);
-  const auto description = description_of(response);
+  auto description = description_of(response);
+  const auto own_streams = std::exchange(streams_, 0);
+  const auto fitting = own_streams != 0 ? first_streams(description, own_streams) : std::string();
+  if (own_streams != 0) description = fitting;
   if (offered_ || description.empty() || leg_.gone()) send_ack({});
   else state_ = State::answer_due;
   // The first INVITE's answer is call.answered, which the leg sends.
@@ -158,7 +161,15 @@ bool Exchange::take_back() {
 
 void Exchange::send_offer(std::optional<std::string> sdp) {
   if (leg_.gone() || state_ != State::inviting) return;
-  if (sdp && send(sdp->empty() ? std::string() : leg_.identity().apply(*sdp))) return;
+  if (sdp && !sdp->empty()) {
+    const auto streams = stream_count(*sdp);
+    if (auto whole = with_streams_of(*sdp, leg_.sent_description()); stream_count(whole) != streams) {
+      streams_ = streams;
+      *sdp = std::move(whole);
+    }
+    *sdp = leg_.identity().apply(*sdp);
+  }
+  if (sdp && send(*sdp)) return;
   state_ = State::idle;
   tell_refusal(leg_, {sdp ? "noanswer" : "unacceptable"});
 }

@@ -85,6 +85,7 @@ class Exchange {
   bool own_ = false;      // inviting, answer_due: nobody but us asked for it
   bool offered_ = false;  // inviting: our INVITE had the offer; unacknowledged: our 2xx had it
   bool refreshing_ = false;  // inviting: the peer leg does not hear of it
+  std::size_t streams_ = 0;  // inviting: of the peer leg's offer, where ours has more
   std::uint32_t cseq_ = 0;
   stack::ServerTransactionId server_;
   stack::ClientTransactionId client_;

@@ -34,9 +34,10 @@ class Leg : public Channel {
     reliable,     ///< a reliable provisional response is repeated (RFC 3262 §3)
     update,       ///< the far end's UPDATE has waited long enough (RFC 3311 §5.2)
     session,      ///< the session is refreshed, or has expired (RFC 4028)
+    connecting,   ///< a connection for a large INVITE is being opened (D17)
     join,         ///< two that were connected are to get a session, and one of them was busy
   };
-  static constexpr std::size_t kTimers = 8;
+  static constexpr std::size_t kTimers = 9;
 
   Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow);
   ~Leg() override;
@@ -150,12 +151,15 @@ class Leg : public Channel {
   virtual bool setup_open() const { return false; }
   virtual void provisional_due() {}
   virtual void reliable_due() {}
+  virtual void connecting_due() {}
   /// A PRACK; nobody but a caller whose call is not answered sends one.
   virtual void acknowledged_reliably(const Request& request) { services_.reply(request, 481); }
   /// Takes the number of a request; false: older than one already seen (§12.2.2).
   virtual bool take_cseq(const Message& request) { return dialog_.take_cseq(request.cseq()->number); }
   /// The dialog that requests belong to.
   virtual stack::Dialog& request_dialog() { return dialog_; }
+  /// Another flow for a request of this size, as long as the dialog is bound to none (D17).
+  virtual std::optional<stack::FlowId> flow_for(std::size_t /*size*/) { return std::nullopt; }
   stack::ClientTransactionId send_in(stack::Dialog& dialog, Method method, std::string_view body, const stack::Transactions::ExtraHeaders& extra,
                                      std::string_view content_type);
   /// As send_aside, within one of several dialogs.

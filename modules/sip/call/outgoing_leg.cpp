@@ -11,6 +11,7 @@
 #include "call/description.h"
 #include "call/identity.h"
 #include "call/parameters.h"
+#include "call/redirects.h"
 #include "call/router.h"
 #include "settings.h"
 
@@ -19,6 +20,8 @@ namespace jackfield::sip::call {
 namespace {
 
 namespace param = messages::param;
+
+constexpr Duration kConnecting{2000};  // D17: how long a connection may take to open before the INVITE goes by UDP after all
 
 /// RFC 3323 §4.1.1.3.
 constexpr std::string_view kAnonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
@@ -50,6 +53,7 @@ OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMess
     : Leg(services, ChannelDirection::outgoing, target.flow) {
   device_ = target.device;
   authenticated_ = target.is_binding;
+  any_transport_ = target.any_transport;
   phone_user_ = target.username;
   caller_ = execute.get(param::kCaller);
   called_ = execute.get(param::kCalled);
@@ -154,6 +158,7 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
   }
   if (!response.to()) return;
   set_heard();
+  if (narrow_) narrow_.reset(), stop_timer(Timer::connecting);
   if (response.status() < 200) provisional(response);
   else if (response.status() < 300) success(response);
   else refused(response);
@@ -295,12 +300,38 @@ void OutgoingLeg::refused(const Message& response) {
   state_ = State::over;
   services_.legs.disown(exchange_.client());
   exchange_.refused();
-  if (!gone()) leave(from_response(response));
+  if (!gone() && response.status() < 400) leave(services_.redirects->redirected(*this, response, extra_, anonymous_), response.status());
+  else if (!gone()) leave(from_response(response));
   settle_end();
+}
+
+// RFC 3261 §18.1.1.
+std::optional<stack::FlowId> OutgoingLeg::flow_for(std::size_t size) {
+  const auto limit = services_.core.settings->udp_mtu;
+  if (!any_transport_ || limit == 0 || size <= limit || state_ != State::calling) return std::nullopt;
+  any_transport_ = false;
+  const auto wide = services_.core.transport.flow_to(stack::TransportKind::tcp, flow().remote);
+  if (!wide) return std::nullopt;
+  narrow_ = flow();
+  start_timer(Timer::connecting, kConnecting);
+  return wide;
+}
+
+void OutgoingLeg::connecting_due() {
+  // One that is there, and slow to answer, goes on; else client_failed() hears of the end.
+  if (narrow_ && services_.core.transport.connecting(flow())) services_.core.transport.close(flow());
+}
+
+bool OutgoingLeg::fall_back() {
+  if (!narrow_ || state_ != State::calling) return false;
+  set_flow(*std::exchange(narrow_, {}));
+  stop_timer(Timer::connecting);
+  return send_first(exchange_.offered() ? sent_description() : std::string());
 }
 
 void OutgoingLeg::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
   if (transaction != exchange_.client() || (state_ != State::calling && state_ != State::cancelling)) return Leg::client_failed(transaction, failure);
+  if (failure == stack::ClientFailure::flow_closed && fall_back()) return;
   state_ = State::over;
   services_.legs.disown(transaction);
   exchange_.refused();

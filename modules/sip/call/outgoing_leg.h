@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +60,10 @@ class OutgoingLeg final : public Leg {
   void ended_early(const DisconnectReason&) override {}
   bool setup_open() const override { return state_ == State::cancelling; }
   bool take_cseq(const Message& request) override;
+  std::optional<stack::FlowId> flow_for(std::size_t size) override;
+  void connecting_due() override;
+  /// By UDP, after a connection that did not open. False: there is no such way, or no more.
+  bool fall_back();
   bool may_offer() const override;
   stack::Dialog& request_dialog() override;
   bool send_first(std::string_view body);
@@ -78,6 +83,8 @@ class OutgoingLeg final : public Leg {
   State state_ = State::preparing;
   mutable EarlyDialogs early_;
   std::unique_ptr<Onward> onward_;
+  bool any_transport_ = false;           // nothing says how the far end is reached
+  std::optional<stack::FlowId> narrow_;  // the way by UDP, while one by TCP is tried first (D17)
   std::string early_tag_;  // of the far end that rings, the last one where several do
   OwnHeaders extra_;  // until the INVITE has its final response
 };

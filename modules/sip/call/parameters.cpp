@@ -25,6 +25,8 @@ constexpr HeaderId kOwn[] = {HeaderId::via,           HeaderId::from,          H
 /// What we say ourselves: a header `Uri` is not the Request-URI.
 constexpr std::string_view kOurs[] = {param::kSipUri, param::kSipCallid};
 
+}  // namespace
+
 std::string without_escapes(std::string_view display) {
   std::string out;
   out.reserve(display.size());
@@ -34,8 +36,6 @@ std::string without_escapes(std::string_view display) {
   }
   return out;
 }
-
-}  // namespace
 
 Parties::Parties(const Message& invite) {
   const NameAddr& from = *invite.from();

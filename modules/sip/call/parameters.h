@@ -14,6 +14,9 @@ struct Parties {
   explicit Parties(const Message& invite);
 };
 
+/// A display name as it is meant: what stood in quotes without their backslashes.
+std::string without_escapes(std::string_view display);
+
 /// Adds parties, source, URIs, sip_* headers and the session description, and what D2 found out about the sender.
 void describe_invite(BusMessage& message, const Core& core, const Message& invite, const stack::FlowId& flow, const Sender& sender,
                      const Parties& parties);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <string>
 
+#include "call/parameters.h"
 #include "sip/dialog_headers.h"
 
 namespace jackfield::sip::call {
@@ -45,17 +46,6 @@ std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
-/// As append_reason writes them again.
-std::string without_escapes(std::string_view quoted) {
-  std::string out;
-  out.reserve(quoted.size());
-  for (std::size_t i = 0; i < quoted.size(); ++i) {
-    if (quoted[i] == '\\' && i + 1 < quoted.size()) ++i;
-    out += quoted[i];
-  }
   return out;
 }
 
@@ -130,8 +120,18 @@ DisconnectReason from_response(const Message& response) {
   return reason;
 }
 
+DisconnectReason reason_in(const jackfield::Message& message) {
+  DisconnectReason reason{std::string(message.get(param::kReason))};
+  for (const auto& [name, value] : message.parameters()) {
+    const bool words = name.starts_with("reason_") && name != std::string_view(param::kReason);
+    if (words || name.starts_with("cause_") || name == std::string_view(param::kCalleduri)) reason.parameters.emplace_back(name, value);
+  }
+  return reason;
+}
+
 FinalAnswer final_answer(const DisconnectReason& reason, int unknown) {
-  if (const auto cause = number(parameter(reason, param::kCauseSip)); cause && *cause >= 400 && *cause <= 699) {
+  const int first = parameter(reason, param::kCalleduri).empty() ? 400 : 300;
+  if (const auto cause = number(parameter(reason, param::kCauseSip)); cause && *cause >= first && *cause <= 699) {
     // A challenge means nothing to a caller who cannot answer it, and a gone dialog is not his.
     const bool ours_alone = *cause == 401 || *cause == 407;
     if (text_of(*cause) == reason.reason && !ours_alone) return {*cause, std::string(parameter(reason, param::kReasonSip))};

@@ -24,6 +24,9 @@ inline constexpr int kDroppedCode = 487;
 /// Parameters that carry the far side's own words from leg to leg: cause_sip, reason_sip, and cause_q.850, reason_q.850 from Reason
 /// headers (RFC 3326, RFC 6432).
 void read_reason_headers(const Message& message, DisconnectReason& reason);
+/// What a message of the bus (call.drop) says of why a leg ends.
+DisconnectReason reason_in(const jackfield::Message& message);
+
 /// What a leg that ended with this response tells its peer. A 503 is told as 500 (D15, RFC 3261 §16.7).
 DisconnectReason from_response(const Message& response);
 
@@ -32,6 +35,7 @@ struct FinalAnswer {
   int code;
   std::string phrase;  ///< empty: the standard one
 };
+/// A redirection is one while it says where to (calleduri).
 /// The other leg's own code while the text is still the one that code has (nobody changed it on the way); else the table's.
 FinalAnswer final_answer(const DisconnectReason& reason, int unknown);
 

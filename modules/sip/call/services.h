@@ -22,6 +22,7 @@ struct Request {
   stack::ServerTransactionId transaction = {};
 };
 
+class Redirects;
 class Transfers;
 
 enum class MediaStep : std::uint8_t { offer, answer };
@@ -33,6 +34,7 @@ struct Services {
   TimerSinkId timers = 0;
   LegTable legs = {};
   Transfers* transfers = nullptr;  ///< of Calls, as these
+  Redirects* redirects = nullptr;
   std::weak_ptr<Services> self = {};
 
   /// The leg that is this channel; null for channels of other drivers.

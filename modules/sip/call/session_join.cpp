@@ -2,6 +2,7 @@
 
 #include <jackfield/messages/call.h>
 
+#include "call/description.h"
 #include "call/incoming_leg.h"
 
 namespace jackfield::sip::call {
@@ -47,7 +48,8 @@ bool join_answer(Leg& leg, Leg& by, std::string_view description) {
 bool offer_news(Leg& leg, BusMessage& notify) {
   const auto description = notify.get(param::kSdpRaw);
   // Only what answers a join: its peer's far end agreed to something else than was promised in its name.
-  if (!is_ready(leg) || description.empty() || !leg.may_offer() || leg.identity().was_last(description)) return false;
+  if (!is_ready(leg) || description.empty() || !leg.may_offer()) return false;
+  if (leg.identity().was_last(with_streams_of(description, leg.sent_description()))) return false;
   if (!leg.take_reoffer()) return false;
   notify.set(param::kOperation, "request");
   return leg.update(notify);

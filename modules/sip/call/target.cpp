@@ -52,13 +52,15 @@ tl::expected<Target, NoTarget> find_target(const Core& core, const BindingTable&
 
   const auto address = net::Address::parse(uri->host, uri->port ? uri->port : kDefaultPort);
   if (!address) return tl::unexpected(NoTarget{"noroute", fmt::format("{} is a name; only numeric hosts are called", uri->host)});
-  const auto transport = lower(message.get(messages::param::kOipTransport, uri->parameter("transport").value_or("udp")));
+  const auto said = uri->parameter("transport");
+  const bool any_transport = !said && !message.has(param::kOipTransport) && !message.has(param::kOconnectionId);
+  const auto transport = lower(message.get(messages::param::kOipTransport, said.value_or("udp")));
   if (transport != "udp" && transport != "tcp")
     return tl::unexpected(NoTarget{"noroute", fmt::format("There is no transport {}", transport)});
   const auto kind = transport == "tcp" ? stack::TransportKind::tcp : stack::TransportKind::udp;
   const auto flow = core.transport.flow_to(kind, *address, chosen_listener(core, message.get(param::kOconnectionId), kind));
   if (!flow) return tl::unexpected(NoTarget{"noroute", fmt::format("No listener reaches {} over {}", address->text(), transport)});
-  return Target{*flow, std::move(text)};
+  return Target{.flow = *flow, .request_uri = std::move(text), .any_transport = any_transport};
 }
 
 }  // namespace jackfield::sip::call

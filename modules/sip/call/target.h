@@ -20,6 +20,7 @@ struct Target {
   bool is_binding = false;  ///< one of our own phones
   std::optional<Device> device = {};
   std::string username = {};  ///< of a phone of ours
+  bool any_transport = false;  ///< nothing says which: `flow` is by UDP, and TCP would do
 };
 
 /// `callto` without `sip/`; host, port and oip_transport of the message fill what it does not say. The error is a text of COMPAT's

@@ -73,6 +73,7 @@ class Dialog {
   const std::string& remote_party() const { return remote_; }  ///< and To
   std::uint32_t local_cseq() const { return local_cseq_; }
   std::uint32_t remote_cseq() const { return remote_cseq_; }
+  unsigned max_forwards() const { return max_forwards_; }  ///< of our requests
   DialogKeyView key() const { return {call_id_, local_tag_}; }
 
   /// The tag a later branch of the same call has on our side (§12.1, D14): everything else stays.

@@ -50,6 +50,7 @@ class SocketTransport final : public Transport, private SocketHost {
   void hold(const FlowId& flow) override;
   void release(const FlowId& flow) override;
   bool alive(const FlowId& flow) const override;
+  bool connecting(const FlowId& flow) const override;
   void close(const FlowId& flow) override;
   Reach reach(const FlowId& flow) const override;
   bool is_ours(std::string_view host, std::uint16_t port) const override;
@@ -288,6 +289,12 @@ void SocketTransport::release(const FlowId& flow) {
 bool SocketTransport::alive(const FlowId& flow) const {
   if (!is_reliable(flow.kind)) return listener(flow.listener) != nullptr;
   return connection(flow) != nullptr;
+}
+
+bool SocketTransport::connecting(const FlowId& flow) const {
+  if (!is_reliable(flow.kind)) return false;
+  const TcpConnection* const opening = connection(flow);
+  return opening && opening->connecting();
 }
 
 void SocketTransport::close(const FlowId& flow) {

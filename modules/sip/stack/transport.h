@@ -78,6 +78,8 @@ class Transport {
   virtual void hold(const FlowId& flow) = 0;
   virtual void release(const FlowId& flow) = 0;
   virtual bool alive(const FlowId& flow) const = 0;
+  /// A connection that is being set up.
+  virtual bool connecting(const FlowId& flow) const = 0;
   /// What was queued still leaves; closed() follows.
   virtual void close(const FlowId& flow) = 0;
 

@@ -31,7 +31,7 @@ inline constexpr MessageName kCallCdr{
     .broadcast = true};
 
 inline constexpr ParameterUse kCallDropParameters[] = {
-    {&param::kId}, {&param::kReason}, {&param::kCauseSip}, {&param::kReasonSip}, {&param::kCode}};
+    {&param::kId}, {&param::kReason}, {&param::kCauseSip}, {&param::kReasonSip}, {&param::kCode}, {&param::kCalleduri}};
 inline constexpr MessageName kCallDrop{
     .name = "call.drop",
     .doc = "End a leg: the one named, those of a driver, or all when `id` is empty.",

@@ -36,7 +36,7 @@ inline constexpr MessageName kChanControl{
     .parameters = kChanControlParameters};
 
 inline constexpr auto kChanDisconnectedParameters = with_channel_set(std::to_array<ParameterUse>({
-    {&param::kReason}, {&param::kError}, {&param::kReroute}, {&param::kRedirect}, {&param::kCalled}, {&param::kCauseSip},
+    {&param::kReason}, {&param::kError}, {&param::kReroute}, {&param::kRedirect}, {&param::kCalled}, {&param::kCalleduri}, {&param::kCauseSip},
     {&param::kReasonSip}, {&param::kCode}, {&param::kContext}}));
 inline constexpr MessageName kChanDisconnected{
     .name = "chan.disconnected",
@@ -55,7 +55,7 @@ inline constexpr MessageName kChanDtmf{
     .parameters = kChanDtmfParameters};
 
 inline constexpr auto kChanHangupParameters = with_channel_set(std::to_array<ParameterUse>({
-    {&param::kReason}, {&param::kCauseSip}, {&param::kReasonSip}, {&param::kCaller}, {&param::kCalled}, {&param::kUsername}}));
+    {&param::kReason}, {&param::kCauseSip}, {&param::kReasonSip}, {&param::kCaller}, {&param::kCalled}, {&param::kCalleduri}, {&param::kUsername}}));
 inline constexpr MessageName kChanHangup{
     .name = "chan.hangup",
     .doc = "This channel is gone.",

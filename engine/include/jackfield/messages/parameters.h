@@ -23,6 +23,7 @@ inline constexpr ParameterName kCallStartTime{"call_start_time", "", "When the c
 inline constexpr ParameterName kCalled{"called", "", "The number or name that is called."};
 inline constexpr ParameterName kCalledfull{"calledfull", "", "The called number as it was complete, after overlap dialling or rewriting."};
 inline constexpr ParameterName kCalledname{"calledname", "", "The display name to send for the called party."};
+inline constexpr ParameterName kCalleduri{"calleduri", "", "Where a redirection that is passed on sends the caller: the value of its Contact."};
 inline constexpr ParameterName kCaller{"caller", "", "The calling number or name."};
 inline constexpr ParameterName kCallername{"callername", "", "The calling party's display name."};
 inline constexpr ParameterName kCallid{"callid", "", "Names the dialog: driver, Call-ID and both tags."};

@@ -69,5 +69,18 @@ TEST_CASE("Routing learns formats and address of the first audio stream") {
   CHECK(described("") == "    ");
 }
 
+TEST_CASE("RFC 3264 §8: streams that a session has are refused in an offer that lacks them, and cut from its answer") {
+  const std::string head = "v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\n", audio = "m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n", video = "m=video 4002 RTP/SAVP 96 97\r\na=sendrecv\r\n";
+  CHECK(stream_count({}) == 0);
+  CHECK(stream_count(head + audio + video) == 2);
+  CHECK(with_streams_of(head + audio, head + audio + video) == head + audio + "m=video 0 RTP/SAVP 96 97\r\n");
+  CHECK(with_streams_of(head + audio + video, head + audio) == head + audio + video);
+  CHECK(with_streams_of(head + audio, {}) == head + audio);
+  CHECK(with_streams_of(head + "m=audio 4000 RTP/AVP 0", head + audio + video) == head + "m=audio 4000 RTP/AVP 0\r\nm=video 0 RTP/SAVP 96 97\r\n");
+  CHECK(first_streams(head + audio + video, 1) == head + audio);
+  CHECK(first_streams(head + audio + video, 2) == head + audio + video);
+  CHECK(first_streams(head, 3) == head);
+}
+
 }  // namespace
 }  // namespace jackfield::sip::call

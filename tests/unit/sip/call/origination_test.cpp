@@ -68,6 +68,23 @@ TEST_CASE_FIXTURE(Origination, "With target= the first party is called, then the
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(Origination, "The first party's session keeps its streams where the other has fewer, and the other hears of his own alone") {
+  begin({{"target", "102"}});
+  const std::string video = "m=video 4002 RTP/AVP 96\r\n", refused = "m=video 0 RTP/AVP 96\r\n";
+  ann.answer(ann.take_invite(), 200, sdp("ann") + video);
+  ann.expect("ACK");
+  bob.answer(bob.take_invite(), 200, sdp("bob"));
+  const auto reinvite = ann.expect("INVITE");
+  CHECK(split_origin(body(reinvite)).second == split_origin(sdp("bob") + refused).second);
+  ann.answer(reinvite, 200, sdp("ann again") + refused);
+  ann.expect("ACK");
+  CHECK(split_origin(body(bob.expect("ACK"))).second == split_origin(sdp("ann again")).second);
+  drop("sip");
+  ann.answer(ann.expect("BYE"), 200);
+  bob.answer(bob.expect("BYE"), 200);
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(Origination, "With direct= nobody is asked for a route, and copyparams travel on") {
   begin({{"direct", "sip/sip:102@198.51.100.2:5060"}, {"caller", "900"}, {"callername", "Reception"}, {"called", "7101"}, {"calledname", "Ann"},
          {"username", "101"}, {"billid", "mine"}, {"copyparams", "osip_X-Account, missing"}, {"osip_X-Account", "77"}});

@@ -12,13 +12,14 @@ const std::map<int, int> kOthers = {
     {503, 500},              // the phone's side is overloaded, not we (RFC 3261 §16.7)
 };
 
-TEST_CASE("D15 Every final response from 400 to 699 reaches the caller as it is, but for those he could not use") {
-  for (int code = 400; code <= 699; ++code) {
+TEST_CASE("D15 Every final response from 300 to 699 reaches the caller as it is, but for those he could not use") {
+  for (int code = 300; code <= 699; ++code) {
     const auto text = fmt::format("SIP/2.0 {} As The Phone Says\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:b@h>;tag=b\r\n"
                                   "Call-ID: 1\r\nCSeq: 1 INVITE\r\nReason: Q.850;cause={};text=\"so\"\r\nContent-Length: 0\r\n\r\n", code, code % 128);
     Message response;
     REQUIRE(response.parse(text));
-    const auto reason = from_response(response);
+    auto reason = from_response(response);
+    if (code < 400) set_parameter(reason, "calleduri", "<sip:c@h>");  // one that is passed on
     const auto answer = final_answer(reason, kDroppedCode);
     CAPTURE(code);
     const auto other = kOthers.find(code);
@@ -30,12 +31,18 @@ TEST_CASE("D15 Every final response from 400 to 699 reaches the caller as it is,
   }
 }
 
+TEST_CASE("D15 A redirection that says nowhere is none") {
+  CHECK(final_answer({"moved", {{"cause_sip", "302"}, {"reason_sip", "Moved"}}}, kDroppedCode).code == 410);
+}
+
 TEST_CASE_FIXTURE(TwoPhones, "D15 And through both legs, with its Q.850 cause") {
-  for (int code = 400; code <= 699; code += 7) {
+  settings->redirect = RedirectPolicy::pass;
+  for (int code = 300; code <= 699; code += 7) {
     CAPTURE(code);
     ann.call_id = fmt::format("call-{}", code);
     ann.remote_tag.clear();
-    const auto answer = refuse(code, fmt::format("Reason: Q.850;cause={}\r\n", code % 128));
+    const auto answer = refuse(code, fmt::format("Reason: Q.850;cause={}\r\nContact: <sip:c@h>\r\n", code % 128));
+    CHECK(header(answer, "Contact") == (code < 400 ? "<sip:c@h>" : ""));
     const auto other = kOthers.find(code);
     CHECK(stack::first_line(answer).substr(8, 3) == std::to_string(other == kOthers.end() ? code : other->second));
     CHECK(header(answer, "Reason") == fmt::format("Q.850;cause={}", code % 128));

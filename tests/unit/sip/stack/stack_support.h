@@ -130,7 +130,9 @@ class FakeTransport : public Transport {
   }
   void hold(const FlowId&) override {}
   void release(const FlowId&) override {}
+  std::set<std::uint32_t> opening;  // connections
   bool alive(const FlowId& flow) const override { return !dead.contains(flow.connection); }
+  bool connecting(const FlowId& flow) const override { return opening.contains(flow.connection); }
   void close(const FlowId& flow) override { dead.insert(flow.connection); }
   Reach reach(const FlowId&) const override { return {"192.0.2.1", 5060}; }
   bool is_ours(std::string_view, std::uint16_t) const override { return false; }
