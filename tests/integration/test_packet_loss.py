@@ -1,0 +1,69 @@
+"""Twenty calls a second over a network that loses one packet in twenty: every call ends, on both sides, with a record."""
+import csv
+import glob
+import os
+import re
+
+from jackfield_test import Case, enter_private_network, main, wait_for
+from jackfield_test.network import run
+
+enter_private_network()
+
+LONG = os.environ.get("JACKFIELD_TEST_LENGTH") == "long"
+RATE, SECONDS = 20, 600 if LONG else 5
+CALLS = RATE * SECONDS
+LOST = 0.05
+PASSWORD = "a new song"
+CALLED, DIRECTION, STATUS = 5, 9, 10
+
+
+class PacketLoss(Case):
+    def setUp(self):
+        super().setUp()
+        self.jackfield = self.server({"102": PASSWORD}, settings={"sip": {"general": {"trusted": self.address(2)}}})
+        self.sipp("register", self.jackfield, "102", PASSWORD, address=self.address(3), port=5082).succeeded()
+        run("iptables", "-A", "INPUT", "-p", "udp", "-m", "statistic", "--mode", "random", "--probability", str(LOST), "-j", "DROP")
+        self.addCleanup(run, "iptables", "-F", "INPUT")
+
+    def play(self, scenario, user, host, port, *options, **more):
+        return self.sipp(scenario, self.jackfield, user, address=self.address(host), port=port, calls=CALLS, options=(
+            "-timeout", f"{SECONDS + 60}s", "-recv_timeout", 33000, "-max_log_size", 4_000_000, "-trace_stat", "-stf", "statistics", "-fd", 1,
+            *options), **more)
+
+    def counted(self, peer):
+        """What sipp counted until its end: successful and failed calls."""
+        path, = glob.glob(os.path.join(self.folder, peer.name, "statistics"))
+        with open(path, encoding="utf-8") as file:
+            last = list(csv.DictReader(file, delimiter=";"))[-1]
+        return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"])
+
+    def dropped(self):
+        """Packets, and how many of them were lost."""
+        lines = run("iptables", "-vnxL", "INPUT").splitlines()
+        return int(lines[2].split()[0])
+
+    def left(self):
+        line = next(line for line in self.jackfield.command("status").stdout.splitlines() if line.startswith("name=sip,"))
+        return {name: int(re.search(rf"\b{name}=(\d+)", line)[1]) for name in ("chans", "dialogs", "transactions")}
+
+    def test_every_call_ends_with_a_record_on_both_sides(self):
+        callee = self.play("patient_callee", "102", 3, 5082)
+        with open("/proc/net/udp", encoding="ascii") as sockets:
+            wait_for("the callee to listen", lambda: sockets.seek(0) or f":{5082:04X} " in sockets.read())
+        caller = self.play("patient_caller", "101", 2, 5081, "-r", RATE, keys={"called": "102"})
+        caller.succeeded(SECONDS + 60)
+        callee.succeeded(40)
+        self.assertEqual(self.counted(caller), (CALLS, 0))
+        self.assertEqual(self.counted(callee), (CALLS, 0))
+        self.assertGreater(self.dropped(), CALLS / 5, "the network was to lose packets")
+        wait_for("no leg and no dialog to be left", lambda: not any((self.left()[name] for name in ("chans", "dialogs"))), 40)
+
+        records = self.jackfield.expect_records(2 * CALLS)
+        for direction in "incoming", "outgoing":
+            rows = [record for record in records if record[DIRECTION] == direction]
+            self.assertEqual(len(rows), CALLS, direction)
+            self.assertEqual({(row[CALLED], row[STATUS]) for row in rows}, {("102", "answered")})
+        print(f"{CALLS} calls, {self.dropped()} packets lost, {len(records)} records")
+
+
+main()
