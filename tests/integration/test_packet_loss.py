@@ -3,6 +3,7 @@ import csv
 import glob
 import os
 import re
+import unittest
 
 from jackfield_test import Case, enter_private_network, main, wait_for
 from jackfield_test.network import run
@@ -17,6 +18,7 @@ PASSWORD = "a new song"
 CALLED, DIRECTION, STATUS = 5, 9, 10
 
 
+@unittest.skipUnless(LONG, "under scripts/test --long")
 class PacketLoss(Case):
     def setUp(self):
         super().setUp()
