@@ -282,6 +282,8 @@ Verdict Calls::execute(BusMessage& message) {
   const bool emergency = message.flag(param::kEmergency, false);
   if (!emergency && services.core.engine.draining()) return refuse("shutdown", "Shutting down");
   if (!emergency && services.is_full()) return refuse("congestion", "Too many calls");
+  // Before there is a leg: one that nobody heard of begin has no end to tell either.
+  if (caller && !services.core.engine.channels().find(caller->id)) return refuse("nocall", "The caller is gone");
   callto.remove_prefix(kPrefix.size());
   const auto target = find_target(services.core, services.bindings, callto, message);
   if (!target) {

@@ -141,7 +141,12 @@ class Run {
     std::multiset<std::string> begun, ended;
     for (const auto& one : world_.all("chan.startup")) begun.insert(one.at("id"));
     for (const auto& one : world_.all("chan.hangup")) ended.insert(one.at("id"));
-    CHECK(begun == ended);
+    std::string missing;
+    for (const auto& id : begun)
+      if (ended.count(id) != 1) missing += id + " ";
+    for (const auto& id : ended)
+      if (!begun.contains(id)) missing += id + " not begun; ";
+    CHECK(missing == "");
     CHECK(std::set<std::string>(begun.begin(), begun.end()).size() == begun.size());
   }
 

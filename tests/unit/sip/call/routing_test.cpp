@@ -64,6 +64,19 @@ TEST_CASE_FIXTURE(TwoPhones, "A handler that throws has not handled the message,
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(TwoPhones, "A call.execute for a caller who is gone is refused, and no channel ends that never began") {
+  BusMessage message(messages::kCallExecute);
+  message.set("callto", "sip/sip:102@198.51.100.2:5060");
+  message.attach(std::make_shared<ChannelHandle>(ChannelHandle{"sip/7"}));
+  CHECK_FALSE(engine.bus().dispatch(message).handled());
+  CHECK(message.get("error") == "nocall");
+  settle();
+  bob.expect_nothing();
+  CHECK(all("chan.startup").empty());
+  CHECK(all("chan.hangup").empty());
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(TwoPhones, "A call whose route never says anything ends after maxcall, and the late verdict is dropped") {
   Pendings pendings(engine.timers());
   PendingId question = 0;
