@@ -1,5 +1,5 @@
-// Whether the server is behind, and how much new work it then takes on. Behind means that for a while what arrived was never read to its
-// end. The share of new work that is accepted falls while that goes on and rises again in small steps, so that it settles at what
+// Whether the server is behind, and how much new work it then takes on. Behind means that for a while much of what arrived lay unread at each
+// turn. The share of new work that is accepted falls while that goes on and rises again in small steps, so that it settles at what
 // the machine can do. No I/O.
 #pragma once
 

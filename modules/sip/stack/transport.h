@@ -53,7 +53,7 @@ class TransportEvents {
   /// Whether a connection from there is taken on.
   enum class Admit : std::uint8_t { no, within_limits, always };
   virtual Admit admits(std::uint16_t /*listener*/, const net::Address& /*remote*/) { return Admit::within_limits; }
-  /// After a turn of reading datagrams: whether nothing was left.
+  /// After a turn of reading datagrams: whether nothing was left, or too little to keep anybody waiting.
   virtual void read(std::uint16_t /*listener*/, bool /*emptied*/) {}
 };
 

@@ -1,6 +1,7 @@
 #include "stack/udp_socket.h"
 
 #include <linux/errqueue.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -30,6 +31,15 @@ void grow_buffers(int fd) {
 
 // Keep-alives of phones: CRLF, NULs, blanks, nothing.
 bool is_filler(char c) { return c == '\r' || c == '\n' || c == '\0' || c == ' '; }
+
+/// Whether so little waits in the kernel that nobody is kept waiting: a socket that is never empty while many wait for answers is
+/// busy, and behind only when its buffer fills.
+bool has_little_left(int fd) {
+  std::uint32_t use[SK_MEMINFO_VARS] = {};
+  socklen_t size = sizeof use;
+  if (::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, use, &size) != 0) return false;
+  return use[SK_MEMINFO_RMEM_ALLOC] < use[SK_MEMINFO_RCVBUF] / 4;
+}
 
 /// RFC 3261 §18.4: unreachable host, network, port or protocol. A passing condition (TTL, size) is not the end of a flow.
 bool ends_flow(int error) {
@@ -162,7 +172,7 @@ void UdpSocket::read() {
       deliver(batch_.source(static_cast<unsigned>(i)), batch_.bytes(static_cast<unsigned>(i)), batch_.truncated(static_cast<unsigned>(i)));
     if (emptied = count < static_cast<int>(kBatch); emptied) break;
   }
-  host_.events().read(listener_, emptied);
+  host_.events().read(listener_, emptied || (descriptor_.is_open() && has_little_left(descriptor_.native_handle())));
   if (descriptor_.is_open()) wait_readable();
 }
 
