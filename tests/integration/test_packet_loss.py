@@ -3,7 +3,6 @@ import csv
 import glob
 import os
 import re
-import unittest
 
 from jackfield_test import Case, enter_private_network, main, wait_for
 from jackfield_test.network import run
@@ -18,7 +17,6 @@ PASSWORD = "a new song"
 CALLED, DIRECTION, STATUS = 5, 9, 10
 
 
-@unittest.skipUnless(LONG, "under scripts/test --long")
 class PacketLoss(Case):
     def setUp(self):
         super().setUp()
