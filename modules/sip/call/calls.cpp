@@ -305,10 +305,7 @@ Verdict Calls::execute(BusMessage& message) {
     leg.call(message);
     return true;
   }
-  if (!services.core.engine.channels().connect(caller->id, leg.id())) {
-    leg.drop({"nocall"});
-    return refuse("nocall", "The caller is gone");
-  }
+  services.core.engine.channels().connect(caller->id, leg.id());
   message.set(param::kPeerid, leg.id()).set(param::kTargetid, leg.id());
   leg.call(message);
   return true;

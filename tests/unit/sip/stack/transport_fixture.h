@@ -44,7 +44,9 @@ class TransportTold : public TransportEvents {
     events.push_back("closed " + std::string(reason));
     closed_flows.push_back(flow);
   }
+  void read(std::uint16_t, bool emptied) override { emptied_reads.push_back(emptied); }
   std::vector<FlowId> closed_flows;
+  std::vector<bool> emptied_reads;
   bool has(std::string_view beginning) const {
     return std::any_of(events.begin(), events.end(), [&](const std::string& event) { return event.starts_with(beginning); });
   }

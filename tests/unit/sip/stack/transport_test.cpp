@@ -364,6 +364,22 @@ TEST_CASE("requests of a far end that reads no answers are not read either, unti
   CHECK(f.told.bytes.size() == sent);
 }
 
+TEST_CASE("P-32 A socket that many keep busy is not behind; one whose buffer fills is") {
+  Fixture f;
+  Peer phone(SOCK_DGRAM, f.udp);
+  for (int i = 0; i < 530; ++i) phone.send("\r\n\r\n");  // more than a turn reads
+  f.until([&] { return !f.told.emptied_reads.empty(); });
+  CHECK(f.told.emptied_reads.front());
+  f.engine.run_until_idle();
+  f.told.emptied_reads.clear();
+  const std::string long_one(1200, ' ');
+  for (int i = 0; i < 20'000; ++i) phone.send(long_one);  // whatever size the kernel allows, what finds no room is dropped
+  f.until([&] { return !f.told.emptied_reads.empty(); });
+  CHECK_FALSE(f.told.emptied_reads.front());
+  f.engine.run_until_idle();
+  CHECK(f.told.emptied_reads.back());
+}
+
 TEST_CASE("a far end that does not read fills its queue, and what it has leaves when it reads") {
   Fixture f;
   Peer phone(SOCK_STREAM, f.tcp);
