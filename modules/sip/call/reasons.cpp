@@ -109,6 +109,16 @@ void read_reason_headers(const Message& message, DisconnectReason& reason) {
   }
 }
 
+bool is_refusal(const jackfield::Message& message) { return message.retvalue() == "-" || message.retvalue() == "error"; }
+
+DisconnectReason refusal(const jackfield::Message& message, std::string_view text) {
+  const auto error = message.get(param::kError);
+  DisconnectReason reason{std::string(error.empty() ? text : error)};
+  for (const std::string_view name : {std::string_view(param::kCauseSip), std::string_view(param::kReasonSip)})
+    if (message.has(name)) reason.parameters.emplace_back(name, message.get(name));
+  return reason;
+}
+
 DisconnectReason from_response(const Message& response) {
   int code = response.status();
   std::string phrase(response.reason_phrase());

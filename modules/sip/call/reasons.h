@@ -27,6 +27,11 @@ void read_reason_headers(const Message& message, DisconnectReason& reason);
 /// What a message of the bus (call.drop) says of why a leg ends.
 DisconnectReason reason_in(const jackfield::Message& message);
 
+/// Whether the handlers of a routing message refused it, by its return value.
+bool is_refusal(const jackfield::Message& message);
+/// Why it leads nowhere: its `error`, else `text`, and the far side's own words where it has them.
+DisconnectReason refusal(const jackfield::Message& message, std::string_view text);
+
 /// What a leg that ended with this response tells its peer. A 503 is told as 500 (D15, RFC 3261 §16.7).
 DisconnectReason from_response(const Message& response);
 

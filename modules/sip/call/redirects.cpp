@@ -8,25 +8,12 @@
 #include "answer.h"
 #include "call/outgoing_leg.h"
 #include "call/parameters.h"
+#include "call/reasons.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
 
-namespace {
-
 namespace param = messages::param;
-
-bool is_refusal(const BusMessage& message) { return message.retvalue() == "-" || message.retvalue() == "error"; }
-
-DisconnectReason reason_of(const BusMessage& message, std::string_view fallback) {
-  DisconnectReason reason{std::string(message.get(param::kError, fallback))};
-  if (reason.reason.empty()) reason.reason = fallback;
-  for (const std::string_view name : {std::string_view(param::kCauseSip), std::string_view(param::kReasonSip)})
-    if (message.has(name)) reason.parameters.emplace_back(name, message.get(name));
-  return reason;
-}
-
-}  // namespace
 
 Redirects::~Redirects() { stop(); }
 
@@ -158,7 +145,7 @@ Task<> Redirects::route(std::weak_ptr<Services> weak, Redirects* redirects, std:
     const bool looping = routing && message.number(param::kAntiloop, 1) <= 0;
     const bool refused = is_refusal(message) || (routing && (!handled || message.retvalue().empty())) || (execute && !handled);
     if (!looping && !refused) continue;
-    redirects->failed(channel, looping ? DisconnectReason{"looping"} : reason_of(message, "noroute"));
+    redirects->failed(channel, looping ? DisconnectReason{"looping"} : refusal(message, "noroute"));
     co_return;
   }
   const auto services = weak.lock();

@@ -5,6 +5,7 @@
 
 #include "call/incoming_leg.h"
 #include "call/outgoing_leg.h"
+#include "call/reasons.h"
 
 namespace jackfield::sip::call {
 
@@ -32,16 +33,6 @@ class Step {
   std::optional<LegTable::Scope> scope_;
   Kind* leg_ = nullptr;
 };
-
-bool is_refusal(const BusMessage& message) { return message.retvalue() == "-" || message.retvalue() == "error"; }
-
-DisconnectReason refusal(const BusMessage& message, std::string_view fallback) {
-  DisconnectReason reason{std::string(message.get(param::kError, fallback))};
-  if (reason.reason.empty()) reason.reason = fallback;
-  for (const std::string_view name : {std::string_view(param::kCauseSip), std::string_view(param::kReasonSip)})
-    if (message.has(name)) reason.parameters.emplace_back(name, message.get(name));
-  return reason;
-}
 
 /// The same message asked anew under another name, as far as handlers can tell.
 void ask_next(BusMessage& message, std::string_view name) {

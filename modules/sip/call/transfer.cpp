@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "call/leg.h"
+#include "call/reasons.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -35,14 +36,9 @@ class StandIn final : public Channel {
 DisconnectReason transferred() { return {"transferred"}; }
 
 DisconnectReason reason_of(const BusMessage& message, std::string_view fallback) {
-  DisconnectReason reason{std::string(message.get(param::kError, message.get(param::kReason, fallback)))};
-  if (reason.reason.empty()) reason.reason = fallback;
-  for (const std::string_view name : {std::string_view(param::kCauseSip), std::string_view(param::kReasonSip)})
-    if (message.has(name)) reason.parameters.emplace_back(name, message.get(name));
-  return reason;
+  const auto reason = message.get(param::kReason);
+  return refusal(message, reason.empty() ? fallback : reason);
 }
-
-bool is_refusal(const BusMessage& message) { return message.retvalue() == "-" || message.retvalue() == "error" || message.retvalue().empty(); }
 
 }  // namespace
 
@@ -203,7 +199,7 @@ Task<> Transfers::route(std::weak_ptr<Services> weak, Transfers* transfers, Numb
     if (!services || !transfers->find(number) || transfers->find(number)->state != State::calling) co_return;
     const LegTable::Scope scope(services->legs);
     const bool preroute = name == messages::kCallPreroute.name, routed = name == messages::kCallRoute.name;
-    const bool refused = preroute ? message.retvalue() == "-" || message.retvalue() == "error" : routed ? !handled || is_refusal(message) : !handled;
+    const bool refused = preroute ? is_refusal(message) : routed ? !handled || is_refusal(message) || message.retvalue().empty() : !handled;
     if (!refused) continue;
     transfers->failed(number, {std::string(message.get(param::kError, "noroute"))});
     co_return;
