@@ -1,5 +1,6 @@
 #include <jackfield/messages/call.h>
 #include <jackfield/messages/chan.h>
+#include <jackfield/messages/database.h>
 #include <jackfield/messages/engine.h>
 #include <jackfield/messages/media.h>
 #include <jackfield/messages/sip.h>
@@ -15,7 +16,7 @@ constexpr auto kAll = [] {
   std::array list = {
       &kCallAnswered, &kCallCdr, &kCallDrop, &kCallExecute, &kCallPreroute, &kCallProgress, &kCallRinging, &kCallRoute,
       &kCallUpdate, &kChanConnect, &kChanConnected, &kChanControl, &kChanDisconnected, &kChanDtmf, &kChanHangup,
-      &kChanLocate, &kChanMasquerade, &kChanNotify, &kChanReplaced, &kChanStartup, &kChanText, &kEngineCommand,
+      &kChanLocate, &kChanMasquerade, &kChanNotify, &kChanReplaced, &kChanStartup, &kChanText, &kDatabase, &kEngineCommand,
       &kEngineDebug, &kEngineHalt, &kEngineHelp, &kEngineInit, &kEngineStart, &kEngineStatus, &kEngineStop, &kEngineTimer,
       &kMediaAnswer, &kMediaOffer, &kMediaRelease, &kMsgExecute, &kSipMethod, &kUserAuth, &kUserAuthfail, &kUserBindings,
       &kUserRegister, &kUserUnregister, &kXsipGenerate};

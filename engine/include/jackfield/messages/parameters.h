@@ -8,6 +8,7 @@ namespace jackfield::messages::param {
 inline constexpr ParameterName kAccount{"account", "", "The account or line it is about."};
 inline constexpr ParameterName kAccountcode{"accountcode", "", "Who pays, when routing says so."};
 inline constexpr ParameterName kAddress{"address", "ip:port", "Where the far end is, as the packets came."};
+inline constexpr ParameterName kAffected{"affected", "", "How many rows a query wrote."};
 inline constexpr ParameterName kAlternatives{"alternatives", "", "Comma-separated further numbers of a user."};
 inline constexpr ParameterName kAnswered{"answered", "", "Whether the call was answered."};
 inline constexpr ParameterName kAntiloop{"antiloop", "", "Counts down on each routing; at 0 the call is a loop."};
@@ -36,6 +37,7 @@ inline constexpr ParameterName kCdrwrite{"cdrwrite", "", "False: the call record
 inline constexpr ParameterName kChan{"chan", "", "The leg a call record is about."};
 inline constexpr ParameterName kCmdAdmin{"cmd_admin", "", "Whether the command comes from somebody who may change things."};
 inline constexpr ParameterName kCode{"code", "", "The SIP status code to answer with."};
+inline constexpr ParameterName kColumns{"columns", "", "How many columns the answer has."};
 inline constexpr ParameterName kComplete{"complete", "", "What is being completed: the command line so far, or a flag."};
 inline constexpr ParameterName kCompleteMinimal{"complete_minimal", "", "True: only the fewest channel parameters are added to a masqueraded message."};
 inline constexpr ParameterName kComponent{"component", "", "The channel or module that an operation is for."};
@@ -44,6 +46,8 @@ inline constexpr ParameterName kConnectionReliable{"connection_reliable", "", "T
 inline constexpr ParameterName kContext{"context", "", "The routing context a call belongs to."};
 inline constexpr ParameterName kCopyparams{"copyparams", "", "Comma-separated parameters to carry to the other leg."};
 inline constexpr ParameterName kData{"data", "", "Where a user is reached, ready to be a call's target."};
+inline constexpr ParameterName kDbtype{"dbtype", "", "Which module answered: `sqlitedb` or `pgsqldb`."};
+inline constexpr ParameterName kDeadline{"deadline", "ms", "How long the answer may take."};
 inline constexpr ParameterName kDetails{"details", "", "False: one line is enough."};
 inline constexpr ParameterName kDetected{"detected", "", "How a digit was noticed: sip-info, rfc2833 or inband."};
 inline constexpr ParameterName kDevice{"device", "", "The phone as it names itself (User-Agent)."};
@@ -64,6 +68,7 @@ inline constexpr ParameterName kError{"error", "", "Why it was refused, one of t
 inline constexpr ParameterName kExpiredUser{"expired_user", "", "Who it would be if the credentials were not stale."};
 inline constexpr ParameterName kExpires{"expires", "s", "How long a binding lasts; 0 removes it."};
 inline constexpr ParameterName kExternal{"external", "", "The outside party of a call record: the caller of an incoming, the called of an outgoing leg."};
+inline constexpr ParameterName kFailure{"failure", "", "Kind of an error: `away` (no database, nothing was written), `late` (no answer within the deadline; a write may have happened), `query` (the database refused it), `value` (a value it cannot hold)."};
 inline constexpr ParameterName kForeignContacts{"foreign_contacts", "", "True: this user's contact is used as written, even where it names another host."};
 inline constexpr ParameterName kForkAutomessage{"fork.automessage", "", "Message a fork sends to its caller by itself."};
 inline constexpr ParameterName kForkAutoring{"fork.autoring", "", "True: a fork lets its caller ring at once."};
@@ -80,6 +85,7 @@ inline constexpr ParameterName kHandlers{"handlers", "", "Handlers that were ask
 inline constexpr ParameterName kHost{"host", "", "The host to send to when the target names none."};
 inline constexpr ParameterName kId{"id", "", "The channel it is about, or whoever sends it."};
 inline constexpr ParameterName kIdPeer{"id_peer", "", "True: the channel that `id` is connected to is meant."};
+inline constexpr ParameterName kIdempotencyKey{"idempotency_key", "", "A write with a key that was applied before is not applied again; it then affects no row and is no error."};
 inline constexpr ParameterName kInLine{"in_line", "", "The line or connection a call came in by."};
 inline constexpr ParameterName kIpHost{"ip_host", "", "The source address."};
 inline constexpr ParameterName kIpPort{"ip_port", "", "The source port."};
@@ -118,6 +124,7 @@ inline constexpr ParameterName kPrack{"prack", "", "True: the phone is offered r
 inline constexpr ParameterName kPrivacy{"privacy", "", "What the caller wants hidden: a Privacy header's values (RFC 3323)."};
 inline constexpr ParameterName kProtocol{"protocol", "", "Whose credentials they are: sip."};
 inline constexpr ParameterName kQ{"q", "", "Preference of a binding, 0 to 1."};
+inline constexpr ParameterName kQuery{"query", "", "The SQL text."};
 inline constexpr ParameterName kRealm{"realm", "", "The realm of the digest."};
 inline constexpr ParameterName kReason{"reason", "", "Why, in words or as one of the known texts."};
 inline constexpr ParameterName kReasonSip{"reason_sip", "", "The SIP reason phrase that ended the leg."};
@@ -128,12 +135,14 @@ inline constexpr ParameterName kRegisterRegfile{"register_regfile", "", "False: 
 inline constexpr ParameterName kRemoteCseq{"remote_cseq", "", "CSeq of the far end's last request within the dialog."};
 inline constexpr ParameterName kReroute{"reroute", "", "True: the call could not be executed and may go elsewhere."};
 inline constexpr ParameterName kResponse{"response", "", "The response of the digest."};
+inline constexpr ParameterName kResults{"results", "", "False: the sender does not want the rows."};
 inline constexpr ParameterName kRetVal{"retVal", "", "The answer of a control operation."};
 inline constexpr ParameterName kRinging{"ringing", "", "True: progress that counts as ringing."};
 inline constexpr ParameterName kRingtime{"ringtime", "s", "From the first ringing to the answer, or to the end."};
 inline constexpr ParameterName kRouteParams{"route_params", "", "Comma-separated names of parameters that go with a call to this binding."};
 inline constexpr ParameterName kRouteRegfile{"route_regfile", "", "False: the user file does not route this call."};
 inline constexpr ParameterName kRouteType{"route_type", "", "What is routed when it is not a call: msg."};
+inline constexpr ParameterName kRows{"rows", "", "How many rows the answer has."};
 inline constexpr ParameterName kRtpAddr{"rtp_addr", "", "The address media are wanted at."};
 inline constexpr ParameterName kRtpForward{"rtp_forward", "", "possible, yes or no: whether the session description may pass unchanged."};
 inline constexpr ParameterName kRtpPort{"rtp_port", "", "The port media are wanted at."};
