@@ -9,6 +9,7 @@ import zlib
 from .baresip import Baresip
 from .network import Lan, Namespace
 from .phone import Phone
+from .postgres import Postgres
 from .program import Server
 from .sipp import Sipp
 
@@ -67,6 +68,13 @@ class Case(unittest.TestCase):
         phone = Baresip(namespace, address, account, self.folder, name)
         self._peers.append(phone)
         return phone
+
+    def postgres(self, host=20, **options):
+        """A running PostgreSQL with an empty database, on address(host)."""
+        database = Postgres(self.address(host), **options)
+        self._peers.append(database)
+        self.addCleanup(database.close)  # also when setting up fails
+        return database.start()
 
     def namespace(self, name):
         """A computer without links, in the private network of this test file."""

@@ -14,16 +14,17 @@ def _die_with_parent():
 
 
 class Process:
-    """A started program. `output` is everything it wrote so far."""
+    """A started program. `output` is everything it wrote so far. `user` (of the pwd module) is whom it runs as."""
 
-    def __init__(self, arguments, folder, name, environment=None, stdin=subprocess.DEVNULL):
+    def __init__(self, arguments, folder, name, environment=None, stdin=subprocess.DEVNULL, user=None):
         self.name = name
         self.arguments = [str(a) for a in arguments]
         self.path = os.path.join(folder, name + ".out")
+        other = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         with open(self.path, "ab") as file:
             self._popen = subprocess.Popen(
                 self.arguments, stdin=stdin, stdout=file, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
-                env={**os.environ, **(environment or {})}, cwd=folder)
+                env={**os.environ, **(environment or {})}, cwd=folder, **other)
         self.pid = self._popen.pid
 
     @property
