@@ -10,10 +10,12 @@
 #pragma once
 
 #include <jackfield/abi.h>
+#include <jackfield/direct_database.h>
 #include <jackfield/engine.h>
 #include <jackfield/settings.h>
 
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <span>
@@ -63,6 +65,10 @@ struct CommandContext {
   const Settings& settings;                ///< the module's own, read and checked
   std::filesystem::path config_dir;
   std::filesystem::path state_dir;         ///< exists
+  std::filesystem::path share_dir;         ///< schemas, scripts
+  std::string nodename;                    ///< of the server these files are for
+  /// Connects to an account of whichever enabled module serves it. The error says what to do.
+  std::function<tl::expected<std::unique_ptr<DirectDatabase>, std::string>(std::string_view account)> open_database;
   Random& random;
   std::ostream& out;
   std::ostream& err;
@@ -75,8 +81,11 @@ struct ModuleCommand {
   std::string_view verb;   ///< "user"
   std::string_view usage;  ///< "add NAME [PASSWORD] | passwd NAME | list"
   std::string_view doc;    ///< one sentence
-  int (*run)(CommandContext& context);  ///< the exit code: 0 done, 1 refused (and says why on `err`), 2 wrong usage
+  int (*run)(CommandContext& context);  ///< the exit code: 0 done, 1 refused (and says why on `err`), 2 wrong usage, or kNotServed
+  bool first = false;                   ///< asked before other modules that have the same verb
 };
+/// What a command answers that its module, as it is configured, has nothing to do with: the next module with that verb is asked.
+inline constexpr int kNotServed = -1;
 
 /// Exported by every plugin as `jackfield_module`. Plain data: it is read before the ABI stamp is known to fit, so its first
 /// member never moves.
@@ -88,6 +97,9 @@ struct ModuleDescriptor {
   const KeyTable* keys;
   std::unique_ptr<Module> (*create)();
   std::span<const ModuleCommand> commands = {};
+  /// Of a module that serves the message `database`: connects to one of its accounts for a command. A null pointer: it has no such account.
+  tl::expected<std::unique_ptr<DirectDatabase>, std::string> (*open_database)(const Settings& settings, std::string_view account,
+                                                                              const std::filesystem::path& state_dir) = nullptr;
 };
 
 }  // namespace jackfield

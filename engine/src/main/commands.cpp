@@ -33,15 +33,32 @@ std::vector<const ModuleDescriptor*> known_modules(const Configuration& configur
 }
 
 struct FoundCommand {
-  const ModuleDescriptor* module = nullptr;
-  const ModuleCommand* command = nullptr;
+  const ModuleDescriptor* module;
+  const ModuleCommand* command;
 };
 
-FoundCommand find_command(const std::vector<const ModuleDescriptor*>& modules, std::string_view verb) {
+/// In the order in which they are asked.
+std::vector<FoundCommand> find_commands(const std::vector<const ModuleDescriptor*>& modules, std::string_view verb) {
+  std::vector<FoundCommand> found;
   for (const auto* module : modules)
     for (const auto& command : module->commands)
-      if (command.verb == verb) return {module, &command};
-  return {};
+      if (command.verb == verb) found.push_back({module, &command});
+  std::stable_partition(found.begin(), found.end(), [](const FoundCommand& one) { return one.command->first; });
+  return found;
+}
+
+/// The account as whichever enabled module serves it.
+tl::expected<std::unique_ptr<DirectDatabase>, std::string> open_database(const Configuration& configuration, std::string_view account) {
+  Problems problems;
+  for (const auto* module : configuration.descriptors(problems)) {
+    if (!module->open_database) continue;
+    const auto loaded = configuration.read(*module->keys);
+    for (const auto& problem : loaded.problems)
+      if (problem.severity == Problem::Severity::error) return tl::unexpected(settings::to_text(problem));
+    auto opened = module->open_database(*loaded.settings, account, configuration.state_dir());
+    if (!opened || *opened) return opened;
+  }
+  return tl::unexpected(fmt::format("no enabled module has a database account `{}`: `jackfield module enable sqlitedb` or pgsqldb, and [{}] in its file", account, account));
 }
 
 int run_module_command(const Configuration& configuration, const FoundCommand& found, std::span<const std::string> arguments) {
@@ -64,11 +81,15 @@ int run_module_command(const Configuration& configuration, const FoundCommand& f
                          .settings = *loaded.settings,
                          .config_dir = configuration.places().config_dir,
                          .state_dir = configuration.state_dir(),
+                         .share_dir = configuration.places().share_dir,
+                         .nodename = configuration.run_parameters().at("nodename"),
+                         .open_database = [&configuration](std::string_view account) { return open_database(configuration, account); },
                          .random = random,
                          .out = std::cout,
                          .err = std::cerr,
                          .server_running = running};
   const int code = found.command->run(context);
+  if (code == kNotServed) return code;
   if (code == kUsage) std::cerr << fmt::format("usage: jackfield {} {}\n", found.command->verb, found.command->usage);
   if (!context.reload || !running) return code;
   const auto answer = ask_server(configuration.state_dir(), fmt::format("reload {}", found.module->name));
@@ -141,8 +162,9 @@ int print_help(const Options& options, const std::string& topic) {
     std::cout << docs::module_text(**named);
     return kDone;
   }
-  if (const auto found = find_command(modules, topic); found.command) {
-    std::cout << fmt::format("jackfield {} {}\n{}", found.command->verb, found.command->usage, settings::wrapped(found.command->doc, "  "));
+  if (const auto found = find_commands(modules, topic); !found.empty()) {
+    for (const auto& [module, command] : found)
+      std::cout << fmt::format("jackfield {} {}\n{}", command->verb, command->usage, settings::wrapped(command->doc, "  "));
     return kDone;
   }
   // Commands that modules answer on the console are known to the running server alone.
@@ -238,11 +260,12 @@ int other_command(const Options& options, const std::vector<std::string>& words)
     return ask_running(options, fmt::format("{}", fmt::join(words, " ")));
   }
   Problems problems;
-  const auto found = find_command(configuration->descriptors(problems), words.front());
+  const auto found = find_commands(configuration->descriptors(problems), words.front());
   const bool running = StateLock::holder(configuration->state_dir()).has_value();
   const auto wants_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
-  if ((found.command || running) && std::any_of(words.begin() + 1, words.end(), wants_help)) return print_help(options, words.front());
-  if (found.command) return run_module_command(*configuration, found, std::span(words).subspan(1));
+  if ((!found.empty() || running) && std::any_of(words.begin() + 1, words.end(), wants_help)) return print_help(options, words.front());
+  for (const auto& each : found)
+    if (const int code = run_module_command(*configuration, each, std::span(words).subspan(1)); code != kNotServed) return code;
   if (running) return ask_running(options, fmt::format("{}", fmt::join(words, " ")));
   for (const auto& problem : problems) std::cerr << settings::to_text(problem) << '\n';
   std::cerr << fmt::format("`{}` is no command of the program nor of an enabled module, and no server runs that might know it; try `jackfield --help`\n",

@@ -20,7 +20,7 @@ inline constexpr ParameterUse kCallCdrParameters[] = {
     {&param::kOperation}, {&param::kTime}, {&param::kChan}, {&param::kCdrid}, {&param::kRunid}, {&param::kBillid},
     {&param::kDirection}, {&param::kStatus}, {&param::kAddress}, {&param::kCaller}, {&param::kCalled}, {&param::kCalledfull},
     {&param::kUsername}, {&param::kDuration}, {&param::kBilltime}, {&param::kRingtime}, {&param::kCdrwrite},
-    {&param::kExternal}, {&param::kReason}, {&param::kCallid}, {&param::kCallStartTime}, {&param::kCallAnswerTime},
+    {&param::kCdrwriteRegister}, {&param::kExternal}, {&param::kReason}, {&param::kCallid}, {&param::kCallStartTime}, {&param::kCallAnswerTime},
     {&param::kCallHangupTime}, {&param::kCallDuration}, {&param::kAccountcode}};
 inline constexpr MessageName kCallCdr{
     .name = "call.cdr",
@@ -67,7 +67,7 @@ inline constexpr auto kCallPrerouteParameters = with_channel_set(std::to_array<P
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
-    {&param::kDiversion}, {&param::kContext, Way::out}, {&param::kError, Way::out}, {&param::kReason, Way::out},
+    {&param::kDiversion}, {&param::kPrerouteRegister}, {&param::kContext, Way::out}, {&param::kError, Way::out}, {&param::kReason, Way::out},
     {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallPreroute{
     .name = "call.preroute",
@@ -103,7 +103,7 @@ inline constexpr auto kCallRouteParameters = with_channel_set(std::to_array<Para
     {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
-    {&param::kDiversion}, {&param::kContext}, {&param::kRouteType}, {&param::kReason}, {&param::kRouteRegfile},
+    {&param::kDiversion}, {&param::kContext}, {&param::kRouteType}, {&param::kReason}, {&param::kRouteRegfile}, {&param::kRouteRegister},
     {&param::kDriver, Way::out}, {&param::kCallto, Way::out}, {&param::kError, Way::out}, {&param::kRedirect, Way::out},
     {&param::kTimeout, Way::out}, {&param::kMaxcall, Way::out}, {&param::kMaxpdd, Way::out}, {&param::kPrack, Way::out},
     {&param::kIprack, Way::out}, {&param::kLine, Way::out},

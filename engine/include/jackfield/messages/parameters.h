@@ -14,6 +14,8 @@ inline constexpr ParameterName kAnswered{"answered", "", "Whether the call was a
 inline constexpr ParameterName kAntiloop{"antiloop", "", "Counts down on each routing; at 0 the call is a loop."};
 inline constexpr ParameterName kAudioChanged{"audio_changed", "", "Whether the session description changed."};
 inline constexpr ParameterName kAuthRegfile{"auth_regfile", "", "False: the user file does not answer this user.auth."};
+inline constexpr ParameterName kAuthRegister{"auth_register", "", "False: the database does not answer this user.auth."};
+inline constexpr ParameterName kAuthname{"authname", "", "The username in the answer to a challenge, where it is not the user's own name."};
 inline constexpr ParameterName kBillid{"billid", "", "Names a call through all its legs and records."};
 inline constexpr ParameterName kBilltime{"billtime", "s", "From the answer to the end of the call."};
 inline constexpr ParameterName kBinding{"binding", "", "Opaque key of a binding within its user: instance and reg-id, or the canonical contact."};
@@ -34,6 +36,7 @@ inline constexpr ParameterName kCdrcreate{"cdrcreate", "", "False: no call recor
 inline constexpr ParameterName kCdrid{"cdrid", "", "Number of the call record within this run."};
 inline constexpr ParameterName kCdrtrack{"cdrtrack", "", "False: this leg has no call record at all."};
 inline constexpr ParameterName kCdrwrite{"cdrwrite", "", "False: the call record is built, but not written."};
+inline constexpr ParameterName kCdrwriteRegister{"cdrwrite_register", "", "False: the call record is not written to the database."};
 inline constexpr ParameterName kChan{"chan", "", "The leg a call record is about."};
 inline constexpr ParameterName kCmdAdmin{"cmd_admin", "", "Whether the command comes from somebody who may change things."};
 inline constexpr ParameterName kCode{"code", "", "The SIP status code to answer with."};
@@ -117,10 +120,12 @@ inline constexpr ParameterName kOperation{"operation", "", "What is to be done, 
 inline constexpr ParameterName kOperationStatus{"operation-status", "", "Whether a control operation was done."};
 inline constexpr ParameterName kPartline{"partline", "", "What was typed before the word to be completed."};
 inline constexpr ParameterName kPartword{"partword", "", "The beginning of the word to be completed."};
+inline constexpr ParameterName kPassword{"password", "", "The clear password that answers a challenge of the far side."};
 inline constexpr ParameterName kPeerid{"peerid", "", "The channel this one is connected to."};
 inline constexpr ParameterName kPlugin{"plugin", "", "The one module that is initialised; absent for all."};
 inline constexpr ParameterName kPort{"port", "", "The port to send to when the target names none."};
 inline constexpr ParameterName kPrack{"prack", "", "True: the phone is offered reliable provisional responses (RFC 3262)."};
+inline constexpr ParameterName kPrerouteRegister{"preroute_register", "", "False: the database is not asked before this call is routed."};
 inline constexpr ParameterName kPrivacy{"privacy", "", "What the caller wants hidden: a Privacy header's values (RFC 3323)."};
 inline constexpr ParameterName kProtocol{"protocol", "", "Whose credentials they are: sip."};
 inline constexpr ParameterName kQ{"q", "", "Preference of a binding, 0 to 1."};
@@ -132,6 +137,7 @@ inline constexpr ParameterName kRedirect{"redirect", "", "True: a call that is r
 inline constexpr ParameterName kRegId{"reg_id", "", "The reg-id of an outbound registration (RFC 5626)."};
 inline constexpr ParameterName kRegNatAddr{"reg_nat_addr", "ip:port", "Where a registration behind NAT came from."};
 inline constexpr ParameterName kRegisterRegfile{"register_regfile", "", "False: the user file does not take this registration."};
+inline constexpr ParameterName kRegisterRegister{"register_register", "", "False: the database does not take this registration."};
 inline constexpr ParameterName kRemoteCseq{"remote_cseq", "", "CSeq of the far end's last request within the dialog."};
 inline constexpr ParameterName kReroute{"reroute", "", "True: the call could not be executed and may go elsewhere."};
 inline constexpr ParameterName kResponse{"response", "", "The response of the digest."};
@@ -141,6 +147,7 @@ inline constexpr ParameterName kRinging{"ringing", "", "True: progress that coun
 inline constexpr ParameterName kRingtime{"ringtime", "s", "From the first ringing to the answer, or to the end."};
 inline constexpr ParameterName kRouteParams{"route_params", "", "Comma-separated names of parameters that go with a call to this binding."};
 inline constexpr ParameterName kRouteRegfile{"route_regfile", "", "False: the user file does not route this call."};
+inline constexpr ParameterName kRouteRegister{"route_register", "", "False: the database does not route this call."};
 inline constexpr ParameterName kRouteType{"route_type", "", "What is routed when it is not a call: msg."};
 inline constexpr ParameterName kRows{"rows", "", "How many rows the answer has."};
 inline constexpr ParameterName kRtpAddr{"rtp_addr", "", "The address media are wanted at."};

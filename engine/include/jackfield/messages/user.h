@@ -10,7 +10,7 @@ inline constexpr ParameterUse kUserAuthParameters[] = {
     {&param::kUri}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kAddress}, {&param::kConnectionId},
     {&param::kConnectionReliable}, {&param::kListener}, {&param::kNewcall}, {&param::kDomain}, {&param::kDevice},
     {&param::kId}, {&param::kNumber, Way::both}, {&param::kCaller}, {&param::kCalled}, {&param::kBillid}, {&param::kExpires},
-    {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile},
+    {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile}, {&param::kAuthRegister},
     {&param::kHa1Md5, Way::out}, {&param::kHa1Sha256, Way::out}, {&param::kHa1Realm, Way::out}, {&param::kError, Way::out},
     {&param::kReason, Way::out}, {&param::kCode, Way::out}, {&param::kAlternatives, Way::out},
     {&param::kMaxContacts, Way::out}, {&param::kForeignContacts, Way::out}};
@@ -26,7 +26,7 @@ inline constexpr ParameterUse kUserAuthfailParameters[] = {
     {&param::kUri}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kAddress}, {&param::kConnectionId},
     {&param::kConnectionReliable}, {&param::kListener}, {&param::kNewcall}, {&param::kDomain}, {&param::kDevice},
     {&param::kId}, {&param::kNumber}, {&param::kCaller}, {&param::kCalled}, {&param::kBillid}, {&param::kExpires},
-    {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile}, {&param::kReason}};
+    {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile}, {&param::kAuthRegister}, {&param::kReason}};
 inline constexpr MessageName kUserAuthfail{
     .name = "user.authfail",
     .doc = "Credentials were wrong: a response to a challenge of ours that was sent to that very address and port, which is thereby proved. `reason`: wrong password, unknown user.",
@@ -49,7 +49,7 @@ inline constexpr ParameterUse kUserRegisterParameters[] = {
     {&param::kSipInstance}, {&param::kRegId}, {&param::kSipPath}, {&param::kQ}, {&param::kBinding}, {&param::kDomain},
     {&param::kDevice}, {&param::kListener}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kAddress},
     {&param::kConnectionId}, {&param::kConnectionReliable}, {&param::kOconnectionId}, {&param::kRouteParams},
-    {&param::kRegNatAddr}, {&param::kRegisterRegfile}, {&param::kMaxContacts, Way::out}, {&param::kShared, Way::out},
+    {&param::kRegNatAddr}, {&param::kRegisterRegfile}, {&param::kRegisterRegister}, {&param::kMaxContacts, Way::out}, {&param::kShared, Way::out},
     {&param::kCode, Way::out}, {&param::kReason, Way::out}, {&param::kError, Way::out}};
 inline constexpr MessageName kUserRegister{
     .name = "user.register",
@@ -62,7 +62,7 @@ inline constexpr MessageName kUserRegister{
 inline constexpr ParameterUse kUserUnregisterParameters[] = {
     {&param::kUsername}, {&param::kBinding}, {&param::kConnectionId}, {&param::kDriver}, {&param::kData}, {&param::kNumber},
     {&param::kDomain}, {&param::kDevice}, {&param::kReason}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport},
-    {&param::kAddress}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kRegisterRegfile}, {&param::kShared, Way::out}};
+    {&param::kAddress}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kRegisterRegfile}, {&param::kRegisterRegister}, {&param::kShared, Way::out}};
 inline constexpr MessageName kUserUnregister{
     .name = "user.unregister",
     .doc = "A binding ends: of one user (without `binding`: all of them), or with only `connection_id` all that came over that connection.",
