@@ -18,6 +18,7 @@ HOMES = {
     r"boost/dll": ("engine/src/loader/",),
     r"CLI/": ("engine/src/main/",),
     r"systemd/": ("engine/src/",),
+    r"sqlite3": ("modules/sqlitedb/",),
 }
 # The SIP stack knows clocks and timers, not the bus.
 NOT_IN_STACK = r"jackfield/(bus|message|messages/.*|module|settings|channel|journal)\.h$"
@@ -83,7 +84,7 @@ class Includes(unittest.TestCase):
                     self.assertFalse(self.finds(f"modules/{module}/", header), f"{module} sees engine/src/{header}")
 
     def test_the_libraries_include_nothing_else_of_ours(self):
-        for library in ("net", "sip", "sdp", "digest"):
+        for library in ("net", "sip", "sdp", "digest", "sql"):
             for header in ("jackfield/bus.h", "jackfield/clock.h", "core.h", "stack/transport.h"):
                 self.assertFalse(self.finds(f"modules/lib/{library}/", header), f"lib/{library} sees {header}")
 

@@ -46,7 +46,12 @@ struct Question {
 
 class Account {
  public:
-  enum class State : std::uint8_t { idle, connecting, up, away };
+  enum class State : std::uint8_t {
+    idle,        ///< nobody has asked yet (autostart=no)
+    connecting,
+    up,
+    away,        ///< some or all questions are answered `away`
+  };
 
   /// `module` names log and metrics.
   Account(Engine& engine, std::string_view module, AccountOptions options, ConnectionFactory factory);
@@ -74,5 +79,7 @@ class Account {
  private:
   std::shared_ptr<Impl> impl_;
 };
+
+std::string_view state_name(Account::State state);
 
 }  // namespace jackfield::database

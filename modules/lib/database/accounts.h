@@ -3,6 +3,7 @@
 #pragma once
 
 #include "database/account.h"
+#include "database/query_cache.h"
 
 #include <jackfield/bus.h>
 #include <jackfield/engine.h>
@@ -10,7 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
+#include <map>
 #include <vector>
 
 namespace jackfield::database {
@@ -31,7 +32,7 @@ class Accounts {
   /// Start and reload. An account that changed is replaced: the old one runs what it was asked, in peace, and ends.
   void use(std::vector<AccountPlan> plans);
   /// Until no question is without an answer.
-  Task<> drain();
+  Task<> drain() { return wait_until_quiet(engine_, table_); }
   void stop();
 
   Account* find(std::string_view name) const;
@@ -41,24 +42,22 @@ class Accounts {
     std::string fingerprint;
     std::shared_ptr<Account> account;
   };
-
+  /// Shared with tasks that outlive stop().
+  struct Table {
+    std::map<std::string, Entry, std::less<>> accounts;
+    std::vector<std::shared_ptr<Account>> retiring;
+    bool busy() const;
+  };
+  static Task<> end_in_peace(Engine& engine, std::shared_ptr<Table> table, std::shared_ptr<Account> account);
+  static Task<> wait_until_quiet(Engine& engine, std::shared_ptr<Table> table);
   Verdict database(Message& message);
-  Task<bool> wait(Message& message, Task<Answer> answer) const;
-  void put_answer(Message& message, Answer answer) const;
-  Verdict refuse(Message& message, Failure failure, std::string text) const;
   Verdict engine_status(Message& message) const;
-  /// A text is parsed once and kept; the oldest leave when there are too many.
-  tl::expected<std::shared_ptr<const Query>, sql::QueryError> query(std::string_view text, bool with_values);
-  void retire(std::shared_ptr<Account> account);
 
   Engine& engine_;
-  std::string module_;
-  sql::Dialect dialect_;
-  std::unordered_map<std::string, Entry> accounts_;
-  std::vector<std::shared_ptr<Account>> retiring_;
-  std::unordered_map<std::string, std::shared_ptr<const Query>> queries_;
+  const std::string module_;
+  const std::shared_ptr<Table> table_;
+  QueryCache queries_;
   std::vector<Bus::Subscription> handlers_;
-  TimerSinkId sink_;
 };
 
 }  // namespace jackfield::database

@@ -1,5 +1,5 @@
 // One connection to a database, as each module implements it. A worker owns it and calls it from its own thread, one call at a time;
-// only interrupt() comes from the engine thread. No call ever touches the engine.
+// only interrupt() and cut_off() come from the engine thread. No call ever touches the engine.
 #pragma once
 
 #include "database/request.h"
@@ -22,8 +22,9 @@ class Delivery {
   /// `request` has its outcome for good (what was written is committed). Handed on soon; what is left undelivered when run() returns
   /// is delivered then.
   virtual void finished(Request& request) = 0;
-  /// Hands on what has finished. Called before a wait that may be long (a lock, an answer over the network).
-  virtual void about_to_wait() = 0;
+  /// Hands on what has finished. Called before a wait that may be long (a lock, an answer over the network). `reason` is told to
+  /// those whose deadline passes meanwhile: what stands in the way and what to do; empty: nothing special.
+  virtual void about_to_wait(std::string_view reason = {}) = 0;
 };
 
 class Connection {
@@ -41,9 +42,12 @@ class Connection {
   /// outcome. Answers why the connection is no good any more; nothing when it is.
   virtual std::optional<std::string> run(std::span<Request* const> batch, Delivery& delivery) = 0;
 
-  /// From the engine thread, at any time of the object's life: a request of the batch that run() is at has been abandoned, or the worker
-  /// is to end. It makes a blocking open() or run() look again; it may come for nothing.
+  /// From the engine thread, at any time of the object's life: a request of the batch that run() is at has been abandoned. A run() that
+  /// waits looks again; it may come for nothing.
   virtual void interrupt() noexcept {}
+  /// From the engine thread, once, for the end: an open() under way gives up, a run() finds all its requests abandoned. It is not
+  /// opened again.
+  virtual void cut_off() noexcept {}
 
   /// How often check() is called while there is nothing to run; zero: never.
   virtual Duration check_interval() const { return Duration(0); }

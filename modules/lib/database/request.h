@@ -46,9 +46,10 @@ enum class Outcome : std::uint8_t {
   elsewhere,  ///< it writes, and this connection only reads
 };
 
-class Request {
+class Request : public std::enable_shared_from_this<Request> {
  public:
-  Request(std::shared_ptr<const Query> query, std::span<const sql::Value> values);
+  /// Copies the values. `cut_off` is the account's: set, it abandons all its requests; read only while the account lives.
+  Request(std::shared_ptr<const Query> query, std::span<const sql::Value> values, const std::atomic<bool>& cut_off);
   Request(const Request&) = delete;
 
   const Query& query() const { return *query_; }
@@ -60,28 +61,30 @@ class Request {
   PendingId id = 0;
 
   /// Nobody waits for the answer: stop running it, begin it no more. Set on the engine thread, read anywhere.
-  bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
-  void abandon() { abandoned_.store(true, std::memory_order_relaxed); }
+  bool abandoned() const { return abandoned_.load() || cut_off_.load(); }
+  void abandon() { abandoned_.store(true); }
 
   // What a connection decides. Each replaces what was decided before: a commit that fails takes the verdicts of its group back.
   Outcome outcome = Outcome::none;
   Answer answer;
   void succeed() { outcome = Outcome::answered, answer.failure = Failure::none; }
   void fail(Failure failure, std::string error);
-  /// `error` is what the asker gets when it does not work any better next time.
-  void run_again(std::string error);
+  /// What the asker is told when it does not work any better next time.
+  void run_again(Failure failure, std::string error);
   /// Forgets outcome and answer, for another run.
   void reset();
 
-  // The worker's book-keeping.
-  int attempts = 0;                   ///< runs that ended in again
-  int broken_links = 0;               ///< connections it has seen break
-  std::atomic<int> worker{-1};        ///< which one runs it; -1: none
+  // The workers' book-keeping.
+  int attempts = 0;             ///< runs by itself that ended in `again`
+  int broken_links = 0;         ///< connections it has seen break
+  bool delivered = false;       ///< the engine thread has the answer, or soon will
+  std::atomic<int> worker{-1};  ///< which one has taken it last; -1: none, so nothing of it has begun
 
  private:
   std::shared_ptr<const Query> query_;
   std::string bytes_;
   std::vector<sql::Value> values_;  // views into bytes_
+  const std::atomic<bool>& cut_off_;
   std::atomic<bool> abandoned_{false};
 };
 

@@ -43,7 +43,7 @@ class QueryTemplate {
 
   const std::string& text() const { return text_; }
   /// Each name once, in the order of their first place. render_…() take a value for each of them, in this order.
-  std::span<const std::string> names() const { return names_; }
+  const std::vector<std::string>& names() const { return names_; }
 
   /// How many statements there are, separated by `;` (empty ones do not count).
   std::size_t statements() const { return statements_; }
@@ -51,6 +51,8 @@ class QueryTemplate {
   bool looks_read_only() const { return looks_read_only_; }
   /// Every statement is one that may share a transaction with others (SELECT, INSERT, UPDATE, DELETE, …); not BEGIN, VACUUM, CREATE.
   bool groupable() const { return groupable_; }
+  /// Some statement is one that no transaction of ours may surround: BEGIN, COMMIT, SAVEPOINT, VACUUM, PRAGMA, ATTACH, …
+  bool outside_transactions() const { return outside_transactions_; }
 
   /// How many parameters the bound text has: $1 to $N. Each place has its own, so that one name may stand where types differ.
   std::size_t bound_count() const { return bound_.size(); }
@@ -68,7 +70,7 @@ class QueryTemplate {
   enum class Place : std::uint8_t { whole_literal, literal, backslash_literal, name, backtick_name, bare };
   struct Slot {
     std::string before;  ///< the text up to it
-    Place place;
+    Place place = Place::bare;
     bool after_minus = false;  ///< bare: a sign here would begin a comment
     std::uint16_t name = 0;
     std::string fallback;
@@ -80,7 +82,7 @@ class QueryTemplate {
   tl::expected<void, QueryError> append_in_place(const Slot& slot, const Value& value, std::string& out) const;
   tl::expected<void, QueryError> append_number(const Slot& slot, const Value& value, std::string& out) const;
   tl::expected<void, QueryError> check(const Slot& slot, std::string_view value, bool bound) const;
-  void append_parameter(std::size_t number, std::string_view after, std::string& out) const;
+  void append_parameter(std::size_t number, std::string& out) const;
 
   std::string text_;
   Dialect dialect_ = Dialect::sqlite;
@@ -92,6 +94,7 @@ class QueryTemplate {
   std::size_t statements_ = 0;
   bool looks_read_only_ = true;
   bool groupable_ = true;
+  bool outside_transactions_ = false;
   bool in_place_ = false;
 };
 
