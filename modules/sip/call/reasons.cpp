@@ -144,8 +144,9 @@ FinalAnswer final_answer(const DisconnectReason& reason, int unknown) {
   if (const auto cause = number(parameter(reason, param::kCauseSip)); cause && *cause >= first && *cause <= 699) {
     // A challenge means nothing to a caller who cannot answer it, and a gone dialog is not his.
     const bool ours_alone = *cause == 401 || *cause == 407;
-    if (text_of(*cause) == reason.reason && !ours_alone) return {*cause, std::string(parameter(reason, param::kReasonSip))};
-    if (ours_alone && text_of(*cause) == reason.reason) return {403, {}};
+    const bool fits = text_of(*cause) == reason.reason || code_of(reason.reason) == cause;
+    if (fits && !ours_alone) return {*cause, std::string(parameter(reason, param::kReasonSip))};
+    if (fits) return {403, {}};
   }
   return {code_of(reason.reason).value_or(unknown), {}};
 }
