@@ -104,6 +104,11 @@ class Message {
     return payload_ && *payload_type_ == typeid(T) ? static_cast<T*>(payload_.get()) : nullptr;
   }
   void detach() { payload_.reset(); }
+  /// Has the same payload as `other` from now on, whatever it is.
+  void share_payload(const Message& other) {
+    payload_ = other.payload_;
+    payload_type_ = other.payload_type_;
+  }
 
  private:
   const Parameter* find(std::string_view name, std::uint8_t tag) const;

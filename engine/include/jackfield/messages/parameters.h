@@ -174,6 +174,7 @@ inline constexpr ParameterName kText{"text", "", "Digits or text."};
 inline constexpr ParameterName kTime{"time", "s", "When, in seconds since 1970; in call records with fractions."};
 inline constexpr ParameterName kTimeout{"timeout", "ms", "How long the call may last."};
 inline constexpr ParameterName kToTag{"to_tag", "", "The tag of the side that gets the description."};
+inline constexpr ParameterName kTraceToMsg{"trace_to_msg", "", "True: routing rules that hold are written into the message as trace_msg_0, trace_msg_1, … with their number in trace_msg_count."};
 inline constexpr ParameterName kTransfer{"transfer", "", "Whether this user or connection may transfer calls and take over others'."};
 inline constexpr ParameterName kTrustIdentity{"trust_identity", "", "True: identities are told to where this call goes even where its user wants them hidden."};
 inline constexpr ParameterName kUri{"uri", "", "The uri the digest was computed over."};

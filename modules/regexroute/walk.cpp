@@ -1,0 +1,219 @@
+#include "walk.h"
+
+#include <jackfield/messages/parameters.h>
+#include <jackfield/settings.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace jackfield::regexroute {
+namespace {
+
+namespace param = messages::param;
+using Verb = Action::Verb;
+
+constexpr Duration kLongestSleep = std::chrono::seconds(60);
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// Yate's levels: 0 is the worst, 10 says everything.
+void debug_line(Logger& log, std::string_view text) {
+  int level = 9;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), level);
+  if (error == std::errc()) text = trimmed(text.substr(static_cast<std::size_t>(end - text.data())));
+  if (level <= 2) log.error("{}", text);
+  else if (level <= 5) log.warning("{}", text);
+  else if (level <= 8) log.info("{}", text);
+  else log.debug("{}", text);
+}
+
+}  // namespace
+
+Walk::Walk(WalkServices services, std::shared_ptr<const RuleSet> rules, Message& message, std::string_view match)
+    : services_(services),
+      rules_(std::move(rules)),
+      message_(&message),
+      functions_{message, services.variables, services.engine},
+      match_(trimmed(match)) {
+  if (message.flag(param::kTraceToMsg)) trace_.emplace();
+}
+
+bool Walk::enter(std::string_view context) {
+  const auto found = rules_->contexts.find(context);
+  if (found == rules_->contexts.end()) return false;
+  frames_.push_back({.block = &found->second, .context = found->first, .depth = 1, .is_context = true});
+  return true;
+}
+
+bool Walk::run() {
+  while (!frames_.empty()) {
+    Frame& frame = frames_.back();
+    if (frame.next == frame.block->rules.size()) {
+      // A context that ends returns false; whoever included it goes on.
+      frames_.pop_back();
+      continue;
+    }
+    const Rule& rule = frame.block->rules[frame.next++];
+    if (!rule.otherwise) frame.chain_entered = false;
+    if (frame.chain_entered || !holds(rule)) continue;
+    trace(rule);
+    frame.chain_entered = true;
+    if (rule.block) frames_.push_back({.block = rule.block.get(), .context = frame.context, .depth = frame.depth, .is_context = false});
+    else if (!act(rule)) return false;
+  }
+  return true;
+}
+
+bool Walk::holds(const Rule& rule) {
+  bool result = true;
+  captures_.clear();
+  for (const Condition& condition : rule.conditions) {
+    const bool first = &condition == &rule.conditions.front();
+    if (!first && condition.alternative && result) return true;  // the rest of the chain is not asked any more
+    if (first || condition.alternative || result) result = test(condition);
+  }
+  return result;
+}
+
+bool Walk::test(const Condition& condition) {
+  bool matched;
+  if (condition.subject) {
+    const auto subject = value(*condition.subject);
+    matched = condition.pattern->match(trimmed(subject), captures_);
+  } else {
+    matched = condition.pattern->match(match_, captures_);
+  }
+  if (condition.negated) captures_.clear();
+  return matched != condition.negated;
+}
+
+bool Walk::act(const Rule& rule) {
+  const Action& action = rule.action;
+  auto argument = value(action.argument);  // before anything is assigned
+  const bool about_another = action.verb == Verb::enqueue || action.verb == Verb::dispatch;
+  if (!about_another) assign(action, *message_);
+  switch (action.verb) {
+    case Verb::route:
+      if (argument.empty()) break;
+      result_ = std::move(argument);
+      handled_ = true;
+      frames_.clear();
+      break;
+    case Verb::noop: break;
+    case Verb::give_back: leave_context(parse_boolean(argument).value_or(false)); break;
+    case Verb::include: include(rule, argument); break;
+    case Verb::jump: jump(rule, argument); break;
+    case Verb::match: match_ = trimmed(argument); break;
+    case Verb::rename:
+      if (!argument.empty()) message_->rename(argument);
+      break;
+    case Verb::retval: result_ = std::move(argument); break;
+    case Verb::msleep: {
+      long long wanted = 0;
+      std::from_chars(argument.data(), argument.data() + argument.size(), wanted);
+      sleep_ = std::clamp(Duration(wanted), Duration::zero(), kLongestSleep);
+      return sleep_ == Duration::zero();
+    }
+    case Verb::echo: services_.log.info("{}", argument); break;
+    case Verb::debug: debug_line(services_.log, argument); break;
+    case Verb::enqueue:
+    case Verb::dispatch: {
+      if (argument.empty()) break;
+      auto made = std::make_unique<Message>(argument, services_.engine.clock().wall());
+      assign(action, *made);
+      made->share_payload(*message_);
+      if (action.verb == Verb::enqueue) {
+        services_.engine.bus().enqueue(std::move(*made));
+        break;
+      }
+      dispatched_ = std::move(made);
+      verdict_.emplace(services_.engine.bus().dispatch(*dispatched_));
+      if (!verdict_->immediate()) return false;
+      verdict_.reset();
+      dispatched_.reset();
+      break;
+    }
+  }
+  return true;
+}
+
+Task<> Walk::wait() {
+  if (verdict_) {
+    Verdict verdict = std::move(*verdict_);
+    verdict_.reset();
+    co_await settle(std::move(verdict));
+    dispatched_.reset();
+  } else {
+    // Nobody answers it: its end is its deadline, or that of the module.
+    auto pause = services_.pendings.open<bool>(sleep_);
+    co_await pause.wait();
+  }
+}
+
+void Walk::assign(const Action& action, Message& into) {
+  for (const Assignment& assignment : action.assignments) {
+    const auto name = value(assignment.name);
+    if (name.empty()) continue;
+    using Kind = Assignment::Kind;
+    switch (assignment.kind) {
+      case Kind::set_parameter: into.set(name, value(assignment.value)); break;
+      case Kind::clear_parameter: into.erase(name); break;
+      case Kind::set_variable: services_.variables.set(name, value(assignment.value)); break;
+      case Kind::clear_variable: services_.variables.clear(name); break;
+    }
+  }
+}
+
+bool Walk::may_enter(const Rule& rule, std::string_view context, int depth) {
+  if (depth > rules_->deepest) {
+    services_.log.warning("{}:{}: [{}] is not entered: includes and jumps are more than maxdepth={} deep", rule.where.file, rule.where.line, context,
+                          rules_->deepest);
+    return false;
+  }
+  if (rules_->find(context)) return true;
+  if (!rule.action.quiet) services_.log.warning("{}:{}: there is no section [{}]", rule.where.file, rule.where.line, context);
+  return false;
+}
+
+void Walk::include(const Rule& rule, std::string_view context) {
+  const int depth = frames_.back().depth + 1;
+  if (!may_enter(rule, context, depth)) return;
+  const auto found = rules_->contexts.find(context);
+  frames_.push_back({.block = &found->second, .context = found->first, .depth = depth, .is_context = true});
+}
+
+void Walk::jump(const Rule& rule, std::string_view context) {
+  const int depth = frames_.back().depth + 1;
+  const bool goes = may_enter(rule, context, depth);
+  if (!goes) return;
+  while (!frames_.back().is_context) frames_.pop_back();
+  const auto found = rules_->contexts.find(context);
+  frames_.back() = {.block = &found->second, .context = found->first, .depth = depth, .is_context = true};
+}
+
+void Walk::leave_context(bool handled) {
+  if (handled) {
+    handled_ = true;
+    frames_.clear();
+    return;
+  }
+  while (!frames_.back().is_context) frames_.pop_back();
+  frames_.pop_back();
+}
+
+void Walk::trace(const Rule& rule) {
+  if (trace_) trace_->push_back(fmt::format("[{}] {}:{} {}", frames_.back().context, rule.where.file, rule.where.line, rule.text));
+}
+
+void Walk::leave_trace() {
+  if (!trace_) return;
+  for (std::size_t i = 0; i < trace_->size(); ++i) message_->set(fmt::format("trace_msg_{}", i), (*trace_)[i]);
+  message_->set("trace_msg_count", static_cast<long long>(trace_->size()));
+}
+
+}  // namespace jackfield::regexroute

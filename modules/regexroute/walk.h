@@ -1,0 +1,95 @@
+// One message on its way through the rules. It runs without waiting until a rule says so (dispatch, msleep), so that the usual message costs
+// no coroutine. Engine thread only.
+#pragma once
+
+#include "rules.h"
+
+#include <jackfield/engine.h>
+#include <jackfield/pending.h>
+#include <jackfield/task.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace jackfield::regexroute {
+
+/// Everything a reload swaps at once. A walk goes on with the rules it began with.
+struct RuleSet {
+  Contexts contexts;
+  int deepest = 5;  ///< contexts in contexts, and jumps
+
+  const Block* find(std::string_view context) const {
+    const auto found = contexts.find(context);
+    return found == contexts.end() ? nullptr : &found->second;
+  }
+};
+
+/// What all walks share. Outlives them.
+struct WalkServices {
+  Engine& engine;
+  Variables& variables;
+  Pendings& pendings;
+  Logger& log;
+};
+
+class Walk {
+ public:
+  /// `message` outlives the walk. Rules without a subject of their own test `match`.
+  Walk(WalkServices services, std::shared_ptr<const RuleSet> rules, Message& message, std::string_view match);
+
+  /// The context to begin in; false when there is none of that name.
+  bool enter(std::string_view context);
+
+  /// Goes on to the end, and answers true, or to a rule that has to wait, and answers false: then wait() and call it again.
+  bool run();
+  Task<> wait();
+
+  bool handled() const { return handled_; }
+  /// What the rules return; may be set although nothing handled the message.
+  const std::optional<std::string>& result() const { return result_; }
+  /// With `trace_to_msg` in the message: the rules that held, in order, as trace_msg_0 and so on.
+  void leave_trace();
+
+ private:
+  struct Frame {
+    const Block* block;
+    std::string_view context;
+    int depth;                  ///< of contexts
+    bool is_context;            ///< else a block in the frame below
+    std::size_t next = 0;
+    bool chain_entered = false; ///< a block of the chain `{ … } … { … }` that the next rule may go on
+  };
+
+  bool holds(const Rule& rule);
+  bool test(const Condition& condition);
+  /// False: it has to wait.
+  bool act(const Rule& rule);
+  void assign(const Action& action, Message& into);
+  void include(const Rule& rule, std::string_view context);
+  void jump(const Rule& rule, std::string_view context);
+  bool may_enter(const Rule& rule, std::string_view context, int depth);
+  void leave_context(bool handled);
+  std::string value(const Expression& expression) { return expression.evaluate(captures_, functions_); }
+  void trace(const Rule& rule);
+
+  WalkServices services_;
+  std::shared_ptr<const RuleSet> rules_;
+  Message* message_;
+  FunctionContext functions_;
+  std::string match_;
+  pattern::Captures captures_;
+  std::vector<Frame> frames_;
+  bool handled_ = false;
+  std::optional<std::string> result_;
+  std::optional<std::vector<std::string>> trace_;
+
+  // What it waits for: one of the two.
+  std::unique_ptr<Message> dispatched_;
+  std::optional<Verdict> verdict_;
+  Duration sleep_ = {};
+};
+
+}  // namespace jackfield::regexroute
