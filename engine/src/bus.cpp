@@ -29,9 +29,24 @@ bool passes(const detail::Entry<Call>& entry, const Message& message) {
 
 }  // namespace
 
+namespace {
+
+Task<bool> keep_proviso(std::unique_ptr<Verdict::Open> open) {
+  auto waiting = open->durable.wait();
+  const std::string error = co_await std::move(waiting);
+  if (error.empty()) co_return true;
+  if (open->message != nullptr) open->message->set(messages::param::kCode, open->code).set(messages::param::kReason, open->reason);
+  co_return false;
+}
+
+}  // namespace
+
+Task<bool> Verdict::task() && { return open_ ? keep_proviso(std::move(open_)) : std::move(task_); }
+
 Task<bool> settle(Verdict verdict) {
   if (verdict.immediate()) co_return verdict.handled();
-  co_return co_await std::move(verdict.task_);
+  auto task = std::move(verdict).task();
+  co_return co_await std::move(task);
 }
 
 class Bus::Impl::Busy {
@@ -69,18 +84,6 @@ class Bus::Impl::Pin {
   HandlerEntry* entry_;
 };
 
-class Bus::Impl::Flight {
- public:
-  explicit Flight(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) { ++impl_->in_flight; }
-  Flight(Flight&&) noexcept = default;
-  ~Flight() {
-    if (impl_) --impl_->in_flight;
-  }
-
- private:
-  std::shared_ptr<Impl> impl_;
-};
-
 Verdict Bus::Impl::dispatch(Message& message) {
   const Busy busy(*this);
   struct Count {
@@ -92,11 +95,17 @@ Verdict Bus::Impl::dispatch(Message& message) {
   Waiting waiting = ask(message, progress);
   if (waiting.entry != nullptr) {
     auto self = shared_from_this();
-    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), Flight(self));
+    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), flight());
   }
+  if (waiting.open) return Verdict(std::move(waiting.open));
   if (!watcher_of_id.empty()) tell(message, progress.handled);
   return progress.handled;
 }
+
+detail::Flight Bus::Impl::flight() { return detail::Flight(std::shared_ptr<std::size_t>(shared_from_this(), &in_flight)); }
+
+/// Who watches, or is asked next, wants to know how it ended.
+bool Bus::Impl::may_stay_open(const Message& message) const { return watcher_of_id.empty() && !message.broadcast(); }
 
 Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
   bool renamed;
@@ -113,7 +122,16 @@ Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
       running.store(entry->label, std::memory_order_relaxed);
       try {
         Verdict verdict = entry->call(message);
-        if (!verdict.immediate()) return {entry, std::move(verdict).task()};
+        if (verdict.provisional()) {
+          auto open = std::move(verdict).open();
+          open->message = &message;
+          if (!progress.waited && may_stay_open(message)) {
+            open->flight = flight();
+            return {.open = std::move(open)};
+          }
+          verdict = Verdict(std::move(open));
+        }
+        if (!verdict.immediate()) return {.entry = entry, .task = std::move(verdict).task()};
         if (verdict.handled()) {
           progress.handled = true;
           if (!message.broadcast()) return {};
@@ -128,8 +146,9 @@ Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
   return {};
 }
 
-Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, Flight) {
+Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, detail::Flight) {
   std::optional<Task<bool>> waits(std::move(task));  // assigning to a task leaks the one it held
+  progress.waited = true;
   for (;;) {
     bool handled = false;
     try {

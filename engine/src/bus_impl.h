@@ -29,17 +29,17 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
     detail::Place last;
     std::uint64_t limit;  // what was installed later than the dispatch began is not asked
     bool handled = false;
+    bool waited = false;  // for a handler
   };
   /// Keeps an entry while a task that it made waits.
   class Pin;
-  /// Counts a dispatch that waits.
-  class Flight;
   /// Entries are not destroyed inside it.
   class Busy;
-  /// The verdict of a handler that waits; no entry: the dispatch is over.
+  /// The verdict of a handler that waits; no entry: the dispatch is over, with a proviso if it is `open`.
   struct Waiting {
     HandlerEntry* entry = nullptr;
-    Task<bool> task;
+    Task<bool> task = {};
+    std::unique_ptr<Verdict::Open> open = {};
   };
   /// Who cares for messages of one name.
   struct Interested {
@@ -55,10 +55,12 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
 
   Verdict dispatch(Message& message);
   Waiting ask(Message& message, Progress& progress);
+  detail::Flight flight();
+  bool may_stay_open(const Message& message) const;
   void tell(const Message& message, bool handled);
   void sweep();
   void forget_if_nobody(std::string_view message);
-  static Task<bool> ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, Flight flight);
+  static Task<bool> ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, detail::Flight flight);
 
   // bus_queue.cpp
 

@@ -52,12 +52,12 @@ struct Compaction {
 /// Those who wait for the same sync.
 struct Waiters {
   std::vector<Done> callbacks;
-  std::vector<detail::Promise> tasks;  ///< kept even when the journal is gone: a coroutine must not wait for ever
+  std::vector<detail::Promise> promises;  ///< kept even when the journal is gone: a coroutine must not wait for ever
   bool asked = false;                  ///< somebody who is told nothing wants a sync, too
-  bool empty() const { return callbacks.empty() && tasks.empty() && !asked; }
+  bool empty() const { return callbacks.empty() && promises.empty() && !asked; }
   void add(Waiters more) {
     std::move(more.callbacks.begin(), more.callbacks.end(), std::back_inserter(callbacks));
-    std::move(more.tasks.begin(), more.tasks.end(), std::back_inserter(tasks));
+    std::move(more.promises.begin(), more.promises.end(), std::back_inserter(promises));
     asked |= more.asked;
   }
 };
@@ -131,11 +131,12 @@ void Journal::Impl::write_batches() {
   auto rested = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex);
   for (;;) {
+    // What comes meanwhile wakes nobody.
+    if (std::chrono::steady_clock::now() < rested) wake.wait_until(lock, rested, [this] { return ending; });
     idle = handed_over.empty();
     wake.wait(lock, [this] { return ending || !handed_over.empty(); });
     idle = false;
     if (handed_over.empty()) return;
-    if (std::chrono::steady_clock::now() < rested) wake.wait_until(lock, rested, [this] { return ending; });
     auto batches = std::exchange(handed_over, {});
     lock.unlock();
     write(std::move(batches));
@@ -169,7 +170,7 @@ void Journal::Impl::complete(Waiters waiters, std::string error) {
   boost::asio::post(io, [weak = weak_from_this(), waiters = std::move(waiters), error = std::move(error)]() mutable {
     for (const Done& done : waiters.callbacks)
       if (!weak.expired()) done(error);
-    for (detail::Promise& task : waiters.tasks) task.fulfil(error);
+    for (detail::Promise& promise : waiters.promises) promise.fulfil(error);
   });
 }
 
@@ -210,21 +211,24 @@ void Journal::sync(std::function<void(const std::string& error)> done) {
 
 namespace {
 
-Task<tl::expected<void, JournalError>> wait_for_sync(std::shared_ptr<detail::SharedOutcome> outcome) {
-  co_await detail::wait_until_finished(outcome);
-  if (outcome->error.empty()) co_return tl::expected<void, JournalError>();
-  co_return tl::unexpected(JournalError{outcome->error});
+Task<tl::expected<void, JournalError>> wait_for_sync(Durability durability) {
+  auto waiting = durability.wait();
+  std::string error = co_await std::move(waiting);
+  if (error.empty()) co_return tl::expected<void, JournalError>();
+  co_return tl::unexpected(JournalError{std::move(error)});
 }
 
 }  // namespace
 
-Task<tl::expected<void, JournalError>> Journal::sync() {
+Durability Journal::durability() {
   // One outcome for all who ask between two hand-overs.
-  auto& tasks = impl_->filling.waiters.tasks;
-  if (tasks.empty()) tasks.emplace_back();
+  auto& promises = impl_->filling.waiters.promises;
+  if (promises.empty()) promises.emplace_back();
   impl_->schedule();
-  return wait_for_sync(tasks.back().outcome());
+  return Durability(promises.back().outcome());
 }
+
+Task<tl::expected<void, JournalError>> Journal::sync() { return wait_for_sync(durability()); }
 
 void Journal::compact(const std::function<void(const std::function<void(std::string_view record)>& add)>& write,
                       std::function<void(const std::string& error)> done) {

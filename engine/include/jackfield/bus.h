@@ -2,6 +2,7 @@
 // Engine thread only. A dispatch whose handlers all answer at once allocates nothing.
 #pragma once
 
+#include <jackfield/durability.h>
 #include <jackfield/message.h>
 #include <jackfield/task.h>
 
@@ -11,26 +12,66 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace jackfield {
 
-/// What a handler answers: a verdict now, or a task that will give it. Also what dispatch() answers.
+namespace detail {
+
+/// Keeps a count one higher while it lives.
+class Flight {
+ public:
+  Flight() = default;
+  explicit Flight(std::shared_ptr<std::size_t> count) : count_(std::move(count)) { ++*count_; }
+  Flight(Flight&&) noexcept = default;
+  Flight& operator=(Flight&& other) noexcept {
+    std::swap(count_, other.count_);
+    return *this;
+  }
+  ~Flight() {
+    if (count_) --*count_;
+  }
+
+ private:
+  std::shared_ptr<std::size_t> count_;
+};
+
+}  // namespace detail
+
+/// What a handler answers: a verdict now, a task that will give it, or *handled* with the proviso that something becomes durable.
+/// Also what dispatch() answers.
 class [[nodiscard]] Verdict {
  public:
+  /// A proviso on its way from the handler to whoever dispatched; the dispatch counts as under way as long as it lives.
+  struct Open : Proviso {
+    explicit Open(Proviso proviso) : Proviso(std::move(proviso)) {}
+    Message* message = nullptr;
+    detail::Flight flight;
+  };
+
   Verdict(bool handled) : handled_(handled) {}                         // NOLINT: handlers return plain booleans
   Verdict(Task<bool> task) : task_(std::move(task)) {}                 // NOLINT
-  bool immediate() const { return !task_.valid(); }
+  Verdict(Proviso proviso) : open_(std::make_unique<Open>(std::move(proviso))) {}  // NOLINT
+  explicit Verdict(std::unique_ptr<Open> open) : open_(std::move(open)) {}
+
+  bool immediate() const { return !task_.valid() && !open_; }
   /// Only when immediate().
   bool handled() const { return handled_; }
+  /// Handled, but not yet to be acknowledged. Who can hold his answer back takes open(), is done with the message, and answers when
+  /// `durable` has come true; for everybody else it is a verdict that is waited for.
+  bool provisional() const { return open_ != nullptr; }
+  /// Only when provisional(), once.
+  std::unique_ptr<Open> open() && { return std::move(open_); }
   /// Only when not immediate(), once.
-  Task<bool> task() && { return std::move(task_); }
+  Task<bool> task() &&;
   /// Waits for the verdict; cheap when immediate. `bool handled = co_await settle(bus.dispatch(message));`
   friend Task<bool> settle(Verdict verdict);
 
  private:
   bool handled_ = false;
   Task<bool> task_;
+  std::unique_ptr<Open> open_;
 };
 Task<bool> settle(Verdict verdict);
 

@@ -3,6 +3,7 @@
 // file is written by the journal's thread.
 #pragma once
 
+#include <jackfield/durability.h>
 #include <jackfield/task.h>
 
 #include <cstdint>
@@ -45,6 +46,8 @@ class Journal {
   /// append, so it may become durable later.
   void sync(std::function<void(const std::string& error)> done);
   Task<tl::expected<void, JournalError>> sync();
+  /// Of everything appended so far. Told also when the journal is gone by then: its end is a sync.
+  Durability durability();
   /// Replaces the journal by the records `write` gives, atomically (new file, sync, rename); appends meanwhile go to the new one.
   /// `write` is called at once, on the engine thread. When the new file cannot be made the old one stays in use; `done` is told.
   void compact(const std::function<void(const std::function<void(std::string_view record)>& add)>& write,

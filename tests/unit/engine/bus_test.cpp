@@ -263,6 +263,68 @@ TEST_CASE("several waiting handlers of one dispatch wait one after the other") {
   CHECK(asked.order() == "a a resumed b c c resumed");
 }
 
+TEST_CASE("a verdict with a proviso comes at once to whoever can hold back his answer, and ends the dispatch") {
+  Asked asked;
+  detail::Promise disk;
+  auto handler = asked.engine.bus().install({.message = "test.keep"}, [&](Message&) { return Proviso{.durable = Durability(disk.outcome())}; });
+  asked.add("test.keep", 200, "later");
+  std::optional<Message> message("test.keep");
+  auto verdict = asked.engine.bus().dispatch(*message);
+  CHECK_FALSE(verdict.immediate());
+  REQUIRE(verdict.provisional());
+  auto open = std::move(verdict).open();
+  message.reset();
+  CHECK(asked.engine.bus().in_flight() == 1);
+  std::optional<std::string> told;
+  open->durable.then([&](const std::string& error) { told = error; });
+  CHECK_FALSE(told);
+  disk.fulfil("");
+  CHECK(told == "");
+  open.reset();
+  CHECK(asked.engine.bus().in_flight() == 0);
+  CHECK(asked.names.empty());
+}
+
+TEST_CASE("for everybody else a verdict with a proviso is one that is waited for") {
+  enum class Else { settles, watches, broadcasts, has_waited };
+  for (const auto who : {Else::settles, Else::watches, Else::broadcasts, Else::has_waited}) {
+    for (const bool kept : {true, false}) {
+      CAPTURE(static_cast<int>(who));
+      CAPTURE(kept);
+      Asked asked;
+      auto& bus = asked.engine.bus();
+      detail::Promise disk;
+      const auto keeper = bus.install({.message = "test.keep"}, [&](Message&) {
+        return Proviso{.durable = Durability(disk.outcome()), .code = 503, .reason = "Not Kept"};
+      });
+      Message message("test.keep");
+      message.set_broadcast(who == Else::broadcasts);
+      std::optional<bool> watched;
+      Bus::Subscription watcher;
+      if (who == Else::watches) watcher = bus.watch("test.keep", [&](const Message&, bool handled) { watched = handled; });
+      if (who == Else::has_waited) asked.add_waiting("test.keep", 50, "waiting");
+
+      auto verdict = bus.dispatch(message);
+      CHECK(verdict.provisional() == (who == Else::settles));
+      auto result = std::make_shared<std::optional<bool>>();
+      asked.engine.spawn("settle", detail::store_result(settle(std::move(verdict)), result));
+      asked.engine.run_until_idle();
+      asked.answer_all();
+      CHECK_FALSE(result->has_value());
+      CHECK_FALSE(watched);
+      CHECK(bus.in_flight() == 1);
+
+      disk.fulfil(kept ? "" : "disk full");
+      asked.engine.run_until_idle();
+      CHECK(*result == kept);
+      if (watcher) CHECK(watched == kept);
+      CHECK(message.number("code") == (kept ? 0 : 503));
+      CHECK(message.get("reason") == (kept ? "" : "Not Kept"));
+      CHECK(bus.in_flight() == 0);
+    }
+  }
+}
+
 TEST_CASE("handlers are listed as they would be asked") {
   Asked asked;
   auto a = asked.engine.bus().install({"x", 20, "two", "f", "v"}, [](Message&) { return false; });

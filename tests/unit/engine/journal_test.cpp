@@ -137,6 +137,36 @@ TEST_CASE("syncs asked for together are answered in order, and many share one wr
   CHECK(std::is_sorted(order.begin(), order.end()));
 }
 
+TEST_CASE("who asks for the durability of what was appended is told with all who share the sync, also when the journal is gone") {
+  Journals j;
+  auto journal = j.open();
+  std::vector<int> order;
+  const auto told = [&order](int number) {
+    return [&order, number, moved_only = std::make_unique<int>()](const std::string& error) {
+      CHECK(error == "");
+      order.push_back(number);
+    };
+  };
+  journal->append("a");
+  const auto first = journal->durability();
+  first.then(told(1));
+  journal->append("b");
+  CHECK(journal->durability() == first);
+  journal->durability().then(told(2));
+  CHECK(order.empty());
+  CHECK(j.engine.run_until([&] { return order.size() == 2; }));
+  CHECK(order == std::vector<int>{1, 2});
+  first.then(told(3));
+  CHECK(order.size() == 3);
+
+  journal->append("c");
+  CHECK_FALSE(journal->durability() == first);
+  journal->durability().then(told(4));
+  journal.reset();
+  j.engine.run_until_idle();
+  CHECK(order.size() == 4);
+}
+
 TEST_CASE("no callback comes after the journal is gone, but its records are there") {
   Journals j;
   bool called = false;
@@ -399,10 +429,14 @@ TEST_CASE("when the disk is full those who wait are told, and what they appended
   journal->append(std::string(1000, 'x'));
   const std::string error = j.sync(*journal);
   const std::string again = j.sync(*journal);
+  std::string durability;
+  journal->durability().then([&](const std::string& text) { durability = text; });
+  j.engine.run_until([&] { return !durability.empty(); });
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, ignored);
   CHECK(error.find("cannot write") != std::string::npos);
   CHECK(again == error);
+  CHECK(durability == error);
   journal->append("next");
   CHECK(j.sync(*journal) == "");
   journal.reset();
