@@ -37,7 +37,7 @@ void describe(messages::StoredBinding& out, const Binding& binding) {
 
 Regfile::Regfile(Engine& engine, GeneralSettings general, UserTable users, std::unique_ptr<Store> store)
     : engine_(engine), log_(engine.log("regfile")), general_(std::move(general)), users_(std::move(users)), store_(std::move(store)) {
-  if (!store_->durable()) {
+  if (!store_->keeps_journal()) {
     log_.warning("event=memory_only reason=\"file= is empty: registrations are lost when this process ends, and answered before they are safe\"");
   }
   drop_unknown();
@@ -122,19 +122,10 @@ Verdict Regfile::user_register(Message& message) {
   const auto max_contacts = user && user->max_contacts ? *user->max_contacts : general_.max_contacts;
   const bool wait = store_->put(packer_.pack(message), expires_ms, max_contacts);
   message.set(param::kMaxContacts, static_cast<long long>(max_contacts));
-  if (!wait) return true;
-  return acknowledge(log_, store_->synced(), message);
+  return wait ? once_durable() : true;
 }
 
-Task<bool> Regfile::acknowledge(Logger& log, Task<tl::expected<void, JournalError>> synced, Message& message) {
-  const auto saved = co_await std::move(synced);
-  if (!saved) {
-    log.error("event=not_saved reason={}", log_value(saved.error().text));
-    message.set(param::kCode, 500);
-    message.set(param::kReason, "Registration Not Saved");
-  }
-  co_return saved.has_value();
-}
+Verdict Regfile::once_durable() { return Proviso{.durable = store_->durable(), .code = 500, .reason = "Registration Not Saved"}; }
 
 Verdict Regfile::user_unregister(Message& message) {
   if (!message.flag(param::kRegisterRegfile, true)) return false;
@@ -145,7 +136,7 @@ Verdict Regfile::user_unregister(Message& message) {
   }
   const auto* key = message.find(param::kBinding);
   const auto removed = key ? store_->remove(username, key->value) : store_->remove_user(username);
-  if (removed.wait) return acknowledge(log_, store_->synced(), message);
+  if (removed.wait) return once_durable();
   return removed.count != 0 || users_.find(username) != nullptr;
 }
 

@@ -37,8 +37,8 @@ class Regfile {
   /// Sets the user's own parameters, `${name}` replaced by the message's parameters.
   void set_parameters(Message& message, const User& user) const;
   void warn_of_realm(std::string_view realm);
-  /// The verdict once what was changed is safe. Static: the module may be unloaded while it waits.
-  static Task<bool> acknowledge(Logger& log, Task<tl::expected<void, JournalError>> synced, Message& message);
+  /// Handled, once what was changed is safe.
+  Verdict once_durable();
   Task<bool> export_command(Message& message);
 
   /// Where a call to `called` goes: the groups that ring one after another, each all at once.

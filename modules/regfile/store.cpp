@@ -190,7 +190,7 @@ bool Store::put(PackedBinding packed, std::int64_t expires_ms, std::uint32_t max
     append(record_);
   }
   compact_when_due();
-  return wait && durable();
+  return wait && keeps_journal();
 }
 
 void Store::drop(Binding& binding, bool record) {
@@ -214,7 +214,7 @@ Store::Removed Store::drop_scratch() {
     removed.wait |= binding->kept();
     drop(*binding, true);
   }
-  removed.wait &= durable();
+  removed.wait &= keeps_journal();
   compact_when_due();
   return removed;
 }
@@ -245,7 +245,16 @@ std::size_t Store::keep_only(const std::function<bool(std::string_view)>& known)
   return drop_scratch().count;
 }
 
-Task<tl::expected<void, JournalError>> Store::synced() { return journal_->sync(); }
+Durability Store::durable() {
+  auto durability = journal_->durability();
+  if (watched_ != durability) {
+    durability.then([&log = log_](const std::string& error) {
+      if (!error.empty()) log.error("event=not_saved reason={}", log_value(error));
+    });
+    watched_ = durability;
+  }
+  return durability;
+}
 
 void Store::append(std::string_view record) {
   if (!journal_) return;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <tl/expected.hpp>
@@ -25,27 +26,27 @@ class Store {
   /// Loads what was kept: the journal, or the file when somebody else wrote it since. Bindings that expired meanwhile or that
   /// came over a connection are not loaded.
   static tl::expected<std::unique_ptr<Store>, std::string> open(Engine& engine, Options options);
-  /// Writes what was not yet written. Nobody waits in synced() any more.
+  /// Writes what was not yet written; who waits for that is told.
   ~Store();
   Store(const Store&) = delete;
 
   /// Keeps a binding in place of the one with the same key; beyond `max_contacts` (0: any number) the oldest goes. A binding
-  /// without key is the user's only one and gives way to the next. True: acknowledge it only after synced().
+  /// without key is the user's only one and gives way to the next. True: acknowledge it only once it is durable().
   [[nodiscard]] bool put(PackedBinding packed, std::int64_t expires_ms, std::uint32_t max_contacts);
   struct Removed {
     std::size_t count = 0;
-    bool wait = false;  ///< acknowledge it only after synced()
+    bool wait = false;  ///< acknowledge it only once it is durable()
   };
   Removed remove(std::string_view username, std::string_view key);
   Removed remove_user(std::string_view username);
   Removed remove_connection(std::string_view connection_id);
   /// Drops the bindings of users that are no more. Returns how many.
   std::size_t keep_only(const std::function<bool(std::string_view username)>& known);
-  /// Ends once everything so far would survive the end of the process. Only of a durable() store; may be awaited when it is gone.
-  Task<tl::expected<void, JournalError>> synced();
+  /// When everything so far would survive the end of the process, and a power cut. Only of a store that keeps_journal().
+  Durability durable();
 
   const BindingTable& bindings() const { return table_; }
-  bool durable() const { return journal_ != nullptr; }
+  bool keeps_journal() const { return journal_ != nullptr; }
   const std::filesystem::path& file() const { return options_.file; }
 
   /// Writes the file in a thread of its own; the error is a sentence for people.
@@ -78,6 +79,7 @@ class Store {
   std::unique_ptr<Journal> journal_;
   std::shared_ptr<Pendings> exports_;
   std::jthread exporter_;
+  std::optional<Durability> watched_;  ///< whose failure is going to be logged
   TimerSinkId expiries_;
   std::vector<Binding*> scratch_;
   std::string record_;

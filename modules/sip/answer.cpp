@@ -28,12 +28,21 @@ void set_source(jackfield::Message& message, const Core& core, const stack::Flow
   }
 }
 
-void answer(Core& core, const stack::IncomingRequest& request, stack::ServerTransactionId transaction, int code,
-            std::string_view phrase, const stack::Transactions::ExtraHeaders& extra, Keep keep) {
-  const auto headers = [&](Writer& writer) {
+namespace {
+
+/// With what every answer of ours has.
+auto with_server(const Core& core, const stack::Transactions::ExtraHeaders& extra) {
+  return [&](Writer& writer) {
     if (!core.settings->useragent.empty()) writer.header(HeaderId::server, core.settings->useragent);
     extra(writer);
   };
+}
+
+}  // namespace
+
+void answer(Core& core, const stack::IncomingRequest& request, stack::ServerTransactionId transaction, int code,
+            std::string_view phrase, const stack::Transactions::ExtraHeaders& extra, Keep keep) {
+  const auto headers = with_server(core, extra);
   if (!transaction) {
     if (keep == Keep::yes) core.transactions.reply_and_keep(request, code, phrase, headers);
     else core.transactions.reply(request, code, phrase, headers);
@@ -46,6 +55,14 @@ void answer(Core& core, const stack::IncomingRequest& request, stack::ServerTran
   headers(writer);
   writer.end();
   core.transactions.respond(transaction, code, bytes);
+}
+
+stack::HeldAnswerId hold_answer(Core& core, const stack::IncomingRequest& request, int code, const stack::Transactions::ExtraHeaders& extra) {
+  return core.transactions.hold(request, code, {}, with_server(core, extra));
+}
+
+void refuse_held(Core& core, stack::HeldAnswerId held, int code, std::string_view phrase, const stack::Transactions::ExtraHeaders& extra) {
+  core.transactions.refuse(held, code, phrase, with_server(core, extra));
 }
 
 }  // namespace jackfield::sip

@@ -26,4 +26,8 @@ enum class Keep : bool { no, yes };
 void answer(Core& core, const stack::IncomingRequest& request, stack::ServerTransactionId transaction, int code,
             std::string_view phrase = {}, const stack::Transactions::ExtraHeaders& extra = {}, Keep keep = Keep::no);
 
+/// Writes a final answer that may not leave yet (Transactions::hold), or lets a refusal take its place.
+stack::HeldAnswerId hold_answer(Core& core, const stack::IncomingRequest& request, int code, const stack::Transactions::ExtraHeaders& extra);
+void refuse_held(Core& core, stack::HeldAnswerId held, int code, std::string_view phrase, const stack::Transactions::ExtraHeaders& extra = {});
+
 }  // namespace jackfield::sip

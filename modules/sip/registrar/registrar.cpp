@@ -85,18 +85,30 @@ void Registrar::admitted(const Sender& sender, const IncomingRequest& request, T
   start(std::make_unique<Job>(Work(core_, table_, sender.username), sender, transaction), &request);
 }
 
-void Registrar::start(std::unique_ptr<Job> job, const IncomingRequest* request) {
+bool Registrar::start(std::unique_ptr<Job> job, const IncomingRequest* request) {
+  // An answer in a transaction is given once the store is sure; who gets none (an expiry, what is undone) waits for no disk.
+  const bool holds = !request || (!job->transaction && !stack::is_reliable(request->flow.kind));
   while (auto* message = next(*job, request)) {
     auto verdict = ask(*message);
+    if (verdict.provisional() && holds) {
+      if (request) job->provisos.push_back(std::move(verdict).open());
+      answered(*job, true);
+      continue;
+    }
     if (!verdict.immediate()) {
       if (request && !job->transaction) job->transaction = core_.transactions.begin(*request);
       busy_.try_emplace(job->work.username());
       core_.engine.spawn("sip.registrar", carry_on(this, alive_, std::move(job), std::move(verdict)));
-      return;
+      return false;
     }
     answered(*job, verdict.handled());
   }
+  if (!job->provisos.empty() && !job->work.refusal()) {
+    hold(std::move(job), *request);
+    return false;
+  }
   finish(*job, request);
+  return true;
 }
 
 Task<> Registrar::carry_on(Registrar* registrar, std::weak_ptr<void> alive, std::unique_ptr<Job> job, Verdict first) {
@@ -154,7 +166,7 @@ void Registrar::next_in_line(const std::string& username) {
       return;
     }
     auto [transaction, sender] = std::move(line->second.front());
-    line->second.pop_front();
+    line->second.erase(line->second.begin());
     const auto* message = core_.transactions.request_of(transaction);
     if (!message) continue;
     // The line is kept for whoever comes meanwhile, and goes on when that one is done.
@@ -228,26 +240,74 @@ void Registrar::plan(Job& job, const IncomingRequest& request) {
 }
 
 void Registrar::finish(Job& job, const IncomingRequest* request) {
-  const auto& refusal = job.refusal ? job.refusal : job.work.refusal();
-  if (refusal) {
-    failed_.add();
-    core_.log.info("event=registration-refused user={} code={} address={}", log_value(job.work.username()), refusal->code,
-                   request ? request->flow.remote.text() : "-");
-    if (!request) return;
-    if (core_.guard)
-      core_.guard->last_failures().note(job.work.username(), core_.engine.clock().wall(), request->flow.remote,
-                                        fmt::format("REGISTER refused with {} {}", refusal->code, refusal->phrase.empty() ? reason_phrase(refusal->code) : std::string_view(refusal->phrase)));
-    answer_refusal(*request, job.transaction, *refusal);
-    return;
-  }
+  if (const auto& refusal = job.refusal ? job.refusal : job.work.refusal()) return refuse(job, *refusal, request);
   enter(job.work.apply());
   if (job.work.store_is_shared()) note_shared();
   if (!request) return;
+  answer_bindings(*request, job, false);
+  registered(job, request->flow.remote, request->message.call_id());
+}
+
+void Registrar::registered(const Job& job, const net::Address& source, std::string_view call_id) {
   registered_.add();
   if (core_.log.enabled(LogLevel::debug))
-    core_.log.debug("event=registered user={} address={} callid={}", log_value(job.work.username()), request->flow.remote.text(),
-                    log_value(request->message.call_id()));
-  answer_bindings(*request, job.transaction, job);
+    core_.log.debug("event=registered user={} address={} callid={}", log_value(job.work.username()), source.text(), log_value(call_id));
+}
+
+void Registrar::refuse(const Job& job, const Refusal& refusal, const IncomingRequest* request) {
+  const auto& source = request ? request->flow.remote : job.source;
+  failed_.add();
+  core_.log.info("event=registration-refused user={} code={} address={}", log_value(job.work.username()), refusal.code,
+                 source.empty() ? "-" : source.text());
+  if (source.empty()) return;
+  if (core_.guard)
+    core_.guard->last_failures().note(job.work.username(), core_.engine.clock().wall(), source,
+                                      fmt::format("REGISTER refused with {} {}", refusal.code, refusal.phrase.empty() ? reason_phrase(refusal.code) : std::string_view(refusal.phrase)));
+  const auto headers = [&](Writer& writer) {
+    if (refusal.min_expires) writer.header(HeaderId::min_expires, static_cast<unsigned long>(refusal.min_expires));
+    if (!refusal.require.empty()) writer.header(HeaderId::require, refusal.require);
+  };
+  if (request) answer(core_, *request, job.transaction, refusal.code, refusal.phrase, headers);
+  else refuse_held(core_, job.held, refusal.code, refusal.phrase, headers);
+}
+
+// Calls see what was agreed to; who else has to do with this user waits in line until it is certain.
+void Registrar::hold(std::unique_ptr<Job> job, const IncomingRequest& request) {
+  job->effects = job->work.apply();
+  if (job->work.store_is_shared()) note_shared();
+  answer_bindings(request, *job, true);
+  job->source = request.flow.remote;
+  if (core_.log.enabled(LogLevel::debug)) job->call_id = request.message.call_id();
+  job->recall.reset();
+  job->work.forget_message();
+  busy_.try_emplace(job->work.username());
+  answer_when_durable(std::move(job));
+}
+
+void Registrar::answer_when_durable(std::unique_ptr<Job> job) {
+  auto proviso = std::move(job->provisos.back());
+  job->provisos.pop_back();
+  const auto durability = proviso->durable;
+  durability.then([this, alive = std::weak_ptr(alive_), proviso = std::move(proviso), job = std::move(job)](const std::string& error) mutable {
+    if (alive.expired()) return;
+    if (!error.empty()) not_durable(std::move(job), {proviso->code, std::string(proviso->reason)});
+    else if (!job->provisos.empty()) answer_when_durable(std::move(job));
+    else durable(std::move(job));
+  });
+}
+
+void Registrar::durable(std::unique_ptr<Job> job) {
+  core_.transactions.release(job->held);
+  registered(*job, job->source, job->call_id);
+  enter(std::move(job->effects));
+  next_in_line(job->work.username());
+}
+
+void Registrar::not_durable(std::unique_ptr<Job> job, const Refusal& refusal) {
+  const auto username = job->work.username();
+  job->provisos.clear();
+  for (const auto& binding : job->work.take_back(std::move(job->effects), refusal)) release(*binding);
+  if (start(std::move(job), nullptr)) next_in_line(username);
 }
 
 void Registrar::enter(Work::Effects effects) {
@@ -269,7 +329,7 @@ void Registrar::release(const Binding& binding) {
   if (flow && stack::is_reliable(flow.kind)) core_.transport.release(flow);
 }
 
-void Registrar::answer_bindings(const IncomingRequest& request, Transaction transaction, const Job& job) {
+void Registrar::answer_bindings(const IncomingRequest& request, Job& job, bool held) {
   const auto now = core_.engine.clock().now();
   const auto headers = [&](Writer& writer) {
     std::size_t listed = 0;
@@ -305,7 +365,8 @@ void Registrar::answer_bindings(const IncomingRequest& request, Transaction tran
     writer.copy_all(request.message, HeaderId::path);
     for (const auto& [name, value] : job.work.reply_headers()) writer.header(name, value);
   };
-  answer(core_, request, transaction, 200, {}, headers, Keep::yes);
+  if (held) job.held = hold_answer(core_, request, 200, headers);
+  else answer(core_, request, job.transaction, 200, {}, headers, Keep::yes);
 }
 
 // As Yate tells a phone how it is seen from outside (COMPAT §12).
@@ -325,13 +386,6 @@ std::string_view Registrar::date() {
     date_ = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::chrono::system_clock::to_time_t(second)));
   }
   return date_;
-}
-
-void Registrar::answer_refusal(const IncomingRequest& request, Transaction transaction, const Refusal& refusal) {
-  answer(core_, request, transaction, refusal.code, refusal.phrase, [&](Writer& writer) {
-    if (refusal.min_expires) writer.header(HeaderId::min_expires, static_cast<unsigned long>(refusal.min_expires));
-    if (!refusal.require.empty()) writer.header(HeaderId::require, refusal.require);
-  });
 }
 
 void Registrar::flow_closed(const stack::FlowId& flow) {

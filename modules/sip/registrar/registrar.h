@@ -1,8 +1,8 @@
 // REGISTER (RFC 3261 §10.3) between phones, stores and the table of bindings: who may, what is asked, what the stores agree to, and
-// only then the answer. Work on one user is done one after another, also while a store waits. Engine thread.
+// only then the answer. Work on one user is done one after another, also while a store waits. A store that agrees with a proviso
+// (bus.h) waits for its disk only: all is done and the answer written at once, held back, and let go when the disk has it. Engine thread.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,18 +51,31 @@ class Registrar final : public BindingTable {
     enum class Stage : std::uint8_t { begin, recall, changes } stage = Stage::begin;
     std::optional<jackfield::Message> recall = {};  ///< user.bindings, where the user is not in the table
     std::optional<Refusal> refusal = {};            ///< by the plan; the stores' is the work's
+    // While its answer is held:
+    std::vector<std::unique_ptr<Verdict::Open>> provisos = {};  ///< of the stores
+    Work::Effects effects = {};
+    stack::HeldAnswerId held = {};
+    net::Address source = {};
+    std::string call_id = {};  ///< for the log, where it is wanted
 
     Job(Work work_, Sender sender_, Transaction transaction_)
         : work(std::move(work_)), sender(std::move(sender_)), transaction(transaction_) {}
   };
 
   void admitted(const Sender& sender, const stack::IncomingRequest& request, Transaction transaction);
-  void start(std::unique_ptr<Job> job, const stack::IncomingRequest* request);
+  /// True when it is done; else it goes on by itself.
+  bool start(std::unique_ptr<Job> job, const stack::IncomingRequest* request);
   /// The next message to dispatch; null when the job is done.
   jackfield::Message* next(Job& job, const stack::IncomingRequest* request);
   void answered(Job& job, bool handled);
   void plan(Job& job, const stack::IncomingRequest& request);
   void finish(Job& job, const stack::IncomingRequest* request);
+  void registered(const Job& job, const net::Address& source, std::string_view call_id);
+  void refuse(const Job& job, const Refusal& refusal, const stack::IncomingRequest* request);
+  void hold(std::unique_ptr<Job> job, const stack::IncomingRequest& request);
+  void answer_when_durable(std::unique_ptr<Job> job);
+  void durable(std::unique_ptr<Job> job);
+  void not_durable(std::unique_ptr<Job> job, const Refusal& refusal);
   void next_in_line(const std::string& username);
   static Task<> carry_on(Registrar* registrar, std::weak_ptr<void> alive, std::unique_ptr<Job> job, Verdict verdict);
 
@@ -70,10 +83,10 @@ class Registrar final : public BindingTable {
   void unregistered(const jackfield::Message& message);
   void enter(Work::Effects effects);
   void release(const Binding& binding);
-  void answer_bindings(const stack::IncomingRequest& request, Transaction transaction, const Job& job);
+  /// Writes the 200; within a transaction, without one, or held back.
+  void answer_bindings(const stack::IncomingRequest& request, Job& job, bool held);
   void add_nat_headers(Writer& writer, const Binding& binding) const;
   std::string_view date();
-  void answer_refusal(const stack::IncomingRequest& request, Transaction transaction, const Refusal& refusal);
   static Task<> wait_for_recall(std::weak_ptr<void> alive, std::shared_ptr<jackfield::Message> message, Verdict verdict,
                                 std::function<void(const jackfield::Message&)> take);
   struct Restored {
@@ -90,7 +103,8 @@ class Registrar final : public BindingTable {
   Admission& admission_;
   Table table_;
   Keepalive keepalive_;
-  std::unordered_map<std::string, std::deque<std::pair<Transaction, Sender>>> busy_;  ///< users a store is working on, and who waits
+  using Line = std::vector<std::pair<Transaction, Sender>>;
+  std::unordered_map<std::string, Line> busy_;  ///< users a store is working on, and who waits
   TimerSinkId timers_;
   Bus::Subscription unregistered_;
   const jackfield::Message* asking_ = nullptr;  ///< ours, while its first handlers see it

@@ -62,6 +62,7 @@ Table::Put Table::put(Binding::Ptr binding) {
     return {id_of(slot), std::move(binding)};
   }
   binding->data_hash_ = hash_of(binding->data());
+  binding->next_of_user_ = Binding::kNone;  // it may have been here before
   const auto slot = allocate();
   slots_[slot].binding = std::move(binding);
   link_user(slot);

@@ -77,6 +77,7 @@ void Work::answered(bool handled) {
   }
   auto& change = changes_[next_];
   if (change.what != Change::What::put) {
+    if (!handled && change.reason.empty() && message_->number(param::kCode) >= 500) return refuse(*message_);  // it could not
     hear(*message_);
     ++next_;  // that a store knew nothing of it is no failure (YT-2)
     return;
@@ -198,6 +199,36 @@ Work::Effects Work::apply() {
     std::erase(effects.entered, ids[i]);
   }
   return effects;
+}
+
+std::vector<Binding::Ptr> Work::take_back(Effects effects, Refusal refusal) {
+  const auto change_of = [this](std::string_view key) {
+    return std::find_if(changes_.begin(), changes_.end(), [&](const Change& change) { return change.key == key; });
+  };
+  const auto came = [&](Binding::Ptr binding) {
+    if (const auto change = change_of(binding->key()); change != changes_.end()) change->binding = std::move(binding);
+  };
+  std::vector<Binding::Ptr> lost;
+  std::vector<std::string> back;
+  for (auto& gone : effects.gone) {
+    const auto& flow = gone->facts().flow;
+    if (flow && stack::is_reliable(flow.kind) && !core_.transport.alive(flow)) {
+      lost.push_back(std::move(gone));
+      continue;
+    }
+    back.emplace_back(gone->key());
+    if (auto successor = table_.put(std::move(gone)).replaced) came(std::move(successor));
+  }
+  for (const auto id : effects.entered) {
+    const auto* binding = table_.find(id);
+    if (binding && std::find(back.begin(), back.end(), binding->key()) == back.end()) came(table_.take(id));
+  }
+  // What a store dropped by itself, or with all others, is told to it like what was to be removed by name.
+  for (auto& key : back)
+    if (change_of(key) == changes_.end()) changes_.insert(changes_.begin(), {Change::What::remove, nullptr, std::move(key)});
+  next_ = changes_.size();
+  refuse(std::move(refusal));
+  return lost;
 }
 
 }  // namespace jackfield::sip::registrar

@@ -46,6 +46,11 @@ class Work {
   };
   /// Enters what was agreed in the table (D8: a store that keeps one binding leaves one).
   Effects apply();
+  /// After apply(), when what a store agreed to did not become durable: the table is as before, and next() and answered() tell the stores,
+  /// as they do when one refuses. Gives those whose connection was lost meanwhile.
+  std::vector<Binding::Ptr> take_back(Effects effects, Refusal refusal);
+  /// Between messages: what the last one and its answer occupied.
+  void forget_message() { message_.reset(); }
 
   /// A store keeps bindings of other servers beside ours (D8), which this table does not.
   bool store_is_shared() const { return store_is_shared_; }

@@ -10,6 +10,7 @@ namespace jackfield::sip::stack {
 namespace {
 
 constexpr std::uint16_t kDefaultPort = 5060;
+constexpr Milliseconds kHeldAgain{1000};
 
 }  // namespace
 
@@ -40,7 +41,7 @@ bool ServerSide::retransmission(const Identity& identity, const FlowId& flow) {
   }
   if (const CompletedStore::Entry* entry = completed_.find(identity.hash, identity.key)) {
     // §17.2.2, Completed; an INVITE's, Confirmed or acknowledged in Accepted, is absorbed (§17.2.1, RFC 6026 §7.1).
-    if (!entry->response.empty()) context_.transport->send(entry->destination, entry->response);
+    if (!entry->response.empty() && !entry->held) context_.transport->send(entry->destination, entry->response);
     return true;
   }
   return false;
@@ -109,6 +110,14 @@ void ServerSide::answer(const Message& message, const FlowId& flow, const Identi
   context_.transport->send(destination, bytes);
   if (is_reliable(flow.kind)) return;  // §17.2.2: J is zero on a reliable transport
   keep({identity.hash, identity.merge_hash, identity.key, destination, bytes});
+}
+
+std::uint64_t ServerSide::hold(const Message& message, const FlowId& flow, const Identity& identity, std::string_view bytes) {
+  return keep({identity.hash, identity.merge_hash, identity.key, response_flow(message, flow), bytes, true});
+}
+
+void ServerSide::release(std::uint64_t held) {
+  if (const CompletedStore::Entry* entry = completed_.let_go(held)) context_.transport->send(entry->destination, entry->response);
 }
 
 FlowId ServerSide::response_flow(const Message& request, const FlowId& flow) const {
@@ -256,16 +265,20 @@ void ServerSide::end(std::uint64_t id) {
   table_.remove(id);
 }
 
-void ServerSide::keep(const CompletedStore::Entry& entry) {
+CompletedStore::Position ServerSide::keep(const CompletedStore::Entry& entry) {
   const bool idle = completed_.size() == 0;
-  completed_.add(entry, clock_.now() + context_.times.j());
+  const auto position = completed_.add(entry, clock_.now() + context_.times.j());
   if (idle && completed_.size() != 0) sinks_.start(sweep_, 0, Timer::j, context_.times.j());
+  return position;
 }
 
 void ServerSide::sweep() {
   sweep_[Timer::j] = {};
   completed_.expire(clock_.now());
-  if (const auto next = completed_.next_expiry()) sinks_.start(sweep_, 0, Timer::j, *next - clock_.now());
+  const auto next = completed_.next_expiry();
+  if (!next) return;
+  const bool held = *next <= clock_.now();  // over its time: looked at again
+  sinks_.start(sweep_, 0, Timer::j, held ? kHeldAgain : std::chrono::duration_cast<Milliseconds>(*next - clock_.now()));
 }
 
 void ServerSide::stop() {

@@ -46,6 +46,11 @@ class ServerSide {
   void acknowledged(std::uint64_t id);
   /// A final answer without a transaction before it: straight to the completed ones.
   void answer(const Message& message, const FlowId& flow, const Identity& identity, std::string_view bytes);
+  /// The same for datagrams, but it leaves with release(); till then what comes again is absorbed.
+  std::uint64_t hold(const Message& message, const FlowId& flow, const Identity& identity, std::string_view bytes);
+  void release(std::uint64_t held);
+  /// Nothing is left of it: another answer can be given. Null: it is gone. Valid until the next answer is kept.
+  const CompletedStore::Entry* take_back(std::uint64_t held) { return completed_.forget(held); }
 
   /// Where a response leaves: the flow; for UDP the address of RFC 3261 §18.2.2, RFC 3581 and D12.
   FlowId response_flow(const Message& request, const FlowId& flow) const;
@@ -87,7 +92,7 @@ class ServerSide {
   void redirect(std::uint64_t id, Server& server, const FlowId& flow);
   void retire(std::uint64_t id);
   void end(std::uint64_t id);
-  void keep(const CompletedStore::Entry& entry);
+  CompletedStore::Position keep(const CompletedStore::Entry& entry);
   void sweep();
 
   TransactionContext& context_;

@@ -169,6 +169,28 @@ void Transactions::reply_and_keep(const IncomingRequest& request, int code, std:
   respond(transaction, code, impl_->context.scratch);
 }
 
+HeldAnswerId Transactions::hold(const IncomingRequest& request, int code, std::string_view phrase, const ExtraHeaders& extra) {
+  impl_->write(request, code, phrase, extra);
+  return {impl_->server.hold(request.message, request.flow, impl_->identity_of(request), impl_->context.scratch)};
+}
+
+void Transactions::release(HeldAnswerId held) { impl_->server.release(held.value); }
+
+void Transactions::refuse(HeldAnswerId held, int code, std::string_view phrase, const ExtraHeaders& extra) {
+  const auto* answer = impl_->server.take_back(held.value);
+  if (!answer) return;
+  // All that a response takes from its request (RFC 3261 §8.2.6) stands in the answer that was held.
+  const FlowId destination = answer->destination;
+  Message written;
+  if (!written.parse(answer->response)) return;
+  auto& out = impl_->context.scratch;
+  out.clear();
+  Writer writer = start_response(out, written, code, phrase, {}, {}, 0);
+  extra(writer);
+  writer.end();
+  impl_->context.transport->send(destination, out);
+}
+
 ServerTransactionId Transactions::begin(const IncomingRequest& request) {
   return {impl_->server.begin(request.message, request.flow, impl_->identity_of(request))};
 }

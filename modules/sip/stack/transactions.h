@@ -32,6 +32,12 @@ struct ClientTransactionId {
   friend bool operator==(ClientTransactionId, ClientTransactionId) = default;
 };
 
+/// A final answer that is written and may not leave yet.
+struct HeldAnswerId {
+  std::uint64_t value = 0;
+  explicit operator bool() const { return value != 0; }
+};
+
 struct TransactionOptions {
   std::chrono::milliseconds t1{500}, t2{4000}, t4{5000};
   std::chrono::milliseconds timer_c{180000};
@@ -95,6 +101,11 @@ class Transactions : public TransportEvents {
   void reply(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
   /// As reply, but the final answer is kept for retransmissions (non-INVITE: timer J).
   void reply_and_keep(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
+  /// As reply_and_keep, but the answer leaves with release(); what comes again meanwhile is absorbed. Only of datagrams that are no INVITE.
+  HeldAnswerId hold(const IncomingRequest& request, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
+  void release(HeldAnswerId held);
+  /// Answers with this instead, without a trace.
+  void refuse(HeldAnswerId held, int code, std::string_view phrase = {}, const ExtraHeaders& extra = {});
   /// Keeps the request; a 100 goes out by itself after 200 ms for INVITE.
   ServerTransactionId begin(const IncomingRequest& request);
   /// The request of a live transaction; null when it is gone, as that of an INVITE once its final answer was acknowledged.

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <set>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,8 +36,41 @@ TEST_CASE("a registration is acknowledged only once it would survive") {
   Users users(kUsers);
   auto registered = users.register_message({.user = "101"});
   auto verdict = users.engine().bus().dispatch(registered);
-  CHECK_FALSE(verdict.immediate());
+  REQUIRE(verdict.provisional());
+  std::optional<std::string> error;
+  std::move(verdict).open()->durable.then([&](const std::string& text) { error = text; });
+  CHECK_FALSE(error);
+  CHECK(users.engine().run_until([&] { return error.has_value(); }));
+  CHECK(error == "");
   CHECK(std::filesystem::exists(journal_of(users.file())));
+}
+
+TEST_CASE("a registration that the disk refuses is not handled, and the log says once for all what is wrong") {
+  Users users(kUsers);
+  CHECK(users.add({.user = "101"}));
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{1, before.rlim_max};  // stands in for a full disk
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  auto first = users.register_message({.user = "102"}), second = users.message("user.unregister", {{"username", "101"}});
+  auto one = users.engine().bus().dispatch(first), other = users.engine().bus().dispatch(second);
+  const auto wait = [&](Verdict verdict) {
+    auto result = std::make_shared<std::optional<bool>>();
+    users.engine().spawn("wait", detail::store_result(settle(std::move(verdict)), result));
+    users.engine().run_until([&] { return result->has_value(); });
+    return *result;
+  };
+  CHECK(wait(std::move(one)) == false);
+  CHECK(wait(std::move(other)) == false);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, ignored);
+  for (const auto* message : {&first, &second}) {
+    CHECK(message->get("code") == "500");
+    CHECK(message->get("reason") == "Registration Not Saved");
+  }
+  const auto& lines = users.engine().lines();
+  CHECK(std::count_if(lines.begin(), lines.end(), [](const LoggedLine& line) { return line.text.find("event=not_saved") != std::string::npos; }) == 1);
 }
 
 TEST_CASE("a registration on a connection ends with the process and needs no disk") {

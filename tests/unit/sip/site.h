@@ -86,6 +86,7 @@ class Site final : public stack::TransactionUser {
   Parameters refusal;                            ///< of a refused user.register
   std::string refuses;                           ///< part of the `data` it refuses
   bool store_waits = false;                      ///< answers come when the test says finish()
+  bool store_syncs = false;                      ///< it answers at once, with the proviso that the test says synced()
   bool forgets = true;                           ///< it knows nothing of user.bindings
   std::vector<std::string> told;                 ///< messages, as "user.register 200 sip:…"
   std::vector<Sender> admitted;                  ///< who sent requests other than REGISTER
@@ -144,6 +145,14 @@ class Site final : public stack::TransactionUser {
     engine.run_until_idle();
   }
   std::size_t waiting() const { return waiting_.size(); }
+  /// The store's disk has, or refuses, what it was given since the last time.
+  void synced(const std::string& error = {}) {
+    REQUIRE(sync_);
+    auto sync = std::move(*sync_);
+    sync_.reset();  // what is kept from here on is of the next
+    sync.fulfil(error);
+    engine.run_until_idle();
+  }
   /// The table is lost.
   void forget() {
     registrar.reset();
@@ -200,7 +209,12 @@ class Site final : public stack::TransactionUser {
   Verdict keep(jackfield::Message& m) {
     told.push_back(fmt::format("user.register {} {}", m.get("username"), m.get("data").substr(4)));
     if (store_waits) return later(this, &m);
-    return keep_now(m);
+    return once_synced(keep_now(m));
+  }
+  Verdict once_synced(bool handled) {
+    if (!handled || !store_syncs) return handled;
+    if (!sync_) sync_.emplace();
+    return Proviso{.durable = Durability(sync_->outcome()), .code = 500, .reason = "Not Saved"};
   }
   bool keep_now(jackfield::Message& m) {
     if (!refuses.empty() && m.get("data").find(refuses) != std::string_view::npos) {
@@ -220,7 +234,7 @@ class Site final : public stack::TransactionUser {
     const std::string username(m.get("username")), key(m.get("binding")), connection(m.get("connection_id"));
     told.push_back(username.empty() ? "user.unregister connection " + connection : fmt::format("user.unregister {} {}", username, key.empty() ? "*" : key));
     if (store_waits && !username.empty()) return later(this, &m);
-    return drop_now(m);
+    return once_synced(drop_now(m));
   }
   bool drop_now(jackfield::Message& m) {
     const std::string username(m.get("username")), key(m.get("binding")), connection(m.get("connection_id"));
@@ -256,6 +270,7 @@ class Site final : public stack::TransactionUser {
 
   Pendings pendings_{engine.timers()};
   std::vector<PendingId> waiting_;
+  std::optional<detail::Promise> sync_;
   WallTime kept_at_ = engine.clock().wall();  // tests that restore register at once
   std::vector<Bus::Subscription> handlers_;
 };

@@ -117,3 +117,38 @@ TEST_CASE("the store of completed answers agrees with a map, whatever the order"
     REQUIRE(store.size() == model.size());
   }
 }
+
+TEST_CASE("an answer that is held stays beyond its time and the cap, until it is let go or forgotten") {
+  CompletedStore store(1);
+  const auto hash = [](const std::string& key) { return keyed_hash(kKey, key); };
+  const std::string keys[] = {"first", "second"}, responses[] = {std::string(1000, 'a'), "b"};
+  auto first = entry(keys[0], responses[0], 7), second = entry(keys[1], responses[1]);
+  first.held = second.held = true;
+  const auto held = store.add(first, at(10)), refused = store.add(second, at(10));
+  REQUIRE(held != 0);
+  const std::string large(300 * 1024, 'x');
+  for (int i = 0; i < 3; ++i) store.add(entry("key" + std::to_string(i), large), at(10));
+  store.expire(at(20));
+  REQUIRE(store.find(hash("first"), "first") != nullptr);
+  CHECK(store.find(hash("first"), "first")->held);
+  CHECK(store.merges(7));
+
+  const auto* forgotten = store.forget(refused);
+  REQUIRE(forgotten != nullptr);
+  CHECK(forgotten->response == "b");
+  CHECK(store.find(hash("second"), "second") == nullptr);
+  CHECK(store.forget(refused) == nullptr);
+
+  const auto* gone = store.let_go(held);
+  REQUIRE(gone != nullptr);
+  CHECK(gone->response == responses[0]);
+  CHECK_FALSE(store.find(hash("first"), "first")->held);
+  CHECK(store.let_go(held) == nullptr);
+  store.expire(at(20));
+  CHECK(store.size() == 0);
+  CHECK_FALSE(store.merges(7));
+
+  const auto late = store.add(first, at(30));
+  store.clear();
+  CHECK(store.let_go(late) == nullptr);
+}

@@ -138,6 +138,58 @@ TEST_CASE("a kept answer is repeated for its request until J, and costs no live 
   CHECK(f.user.take() == Lines{"request REGISTER"});
 }
 
+TEST_CASE("an answer that is held leaves when it is released; what is repeated before that is absorbed, after it answered") {
+  Fixture f;
+  HeldAnswerId held;
+  f.user.on_request = [&](const IncomingRequest& request) { held = f.transactions.hold(request, 200); };
+  const std::string request = RequestText{.method = "REGISTER"}.text();
+  f.receive(request);
+  REQUIRE(held);
+  f.receive(request);
+  CHECK(f.transport.take().empty());
+  f.engine.advance(100s);
+  CHECK(f.transactions.completed() == 1);
+  f.transactions.release(held);
+  f.transactions.release(held);
+  f.receive(request);
+  CHECK(f.transport.lines() == Lines{"SIP/2.0 200 OK", "SIP/2.0 200 OK"});
+  CHECK(f.user.take() == Lines{"request REGISTER"});
+  f.engine.advance(2s);
+  CHECK(f.transactions.completed() == 0);
+}
+
+TEST_CASE("a refusal that takes the place of a held answer has all a response takes from its request, and leaves nothing") {
+  Fixture f;
+  HeldAnswerId held;
+  f.user.on_request = [&](const IncomingRequest& request) {
+    held = f.transactions.hold(request, 200, {}, [](Writer& writer) { writer.header(HeaderId::contact, "<sip:a@192.0.2.9>"); });
+  };
+  const std::string request = RequestText{.method = "REGISTER", .extra = "Via: SIP/2.0/UDP 192.0.2.33;branch=z9hG4bKbelow\r\n"}.text();
+  f.receive(request);
+  f.transactions.refuse(held, 500, "Not Saved", [](Writer& writer) { writer.header(HeaderId::retry_after, 5ul); });
+  const auto sent = f.transport.take();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].flow == kUdp);
+  Message refusal, asked;
+  REQUIRE(refusal.parse(sent[0].bytes));
+  REQUIRE(asked.parse(request));
+  CHECK(refusal.status() == 500);
+  CHECK(refusal.list(HeaderId::via).size() == 2);
+  CHECK(refusal.top_via()->branch == asked.top_via()->branch);
+  CHECK(refusal.value(HeaderId::from) == asked.value(HeaderId::from));
+  CHECK(refusal.to()->tag == f.transactions.to_tag(asked));
+  CHECK(refusal.call_id() == asked.call_id());
+  CHECK(refusal.cseq()->number == 1);
+  CHECK(refusal.has(HeaderId::retry_after));
+  CHECK_FALSE(refusal.has(HeaderId::contact));
+  f.transactions.refuse(held, 500);
+  f.transactions.release(held);
+  CHECK(f.transport.take().empty());
+  f.user.take();
+  f.receive(request);
+  CHECK(f.user.take() == Lines{"request REGISTER"});
+}
+
 TEST_CASE("over TCP nothing is kept of an answered request") {
   Fixture f;
   f.keep_each(200);
