@@ -34,7 +34,7 @@ class Limits(Case):
         call, incoming = self.established(caller)
         self.assertIn("101=1", self.status())
         refused = caller.invite("102").refused(486)
-        self.assertEqual(refused.reason, "One at a time")
+        self.assertEqual(refused.start, "SIP/2.0 486 One at a time")
         call.bye()
         incoming.hung_up()
         call, incoming = self.established(caller)
