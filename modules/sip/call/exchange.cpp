@@ -11,6 +11,13 @@
 
 namespace jackfield::sip::call {
 
+namespace {
+
+// The far end repeats its 2xx for 64*T1 and then ends the call (§13.3.1.4); should it be gone itself, we do a little later.
+constexpr int kAnswerPatience = 72;  // times T1
+
+}  // namespace
+
 void Exchange::invited(stack::ClientTransactionId client, bool offered) {
   client_ = client;
   offered_ = offered;
@@ -77,11 +84,21 @@ void Exchange::success(const Message& response) {
   const auto fitting = own_streams != 0 ? first_streams(description, own_streams) : std::string();
   if (own_streams != 0) description = fitting;
   if (offered_ || description.empty() || leg_.gone()) send_ack({});
-  else state_ = State::answer_due;
+  else await_answer(description);
   // The first INVITE's answer is call.answered, which the leg sends.
   if (std::exchange(refreshing_, false) || !leg_.answered() || leg_.gone()) return;
   if (std::exchange(own_, false) && state_ == State::answer_due) pass_on("request", kNotAcceptable, description);
   else tell_peer(leg_, description);
+}
+
+void Exchange::await_answer(std::string_view offer) {
+  state_ = State::answer_due;
+  offer_due_ = offer;
+  leg_.start_timer(Leg::Timer::answer, leg_.services().core.settings->transactions.t1 * kAnswerPatience);
+}
+
+void Exchange::answer_overdue() {
+  if (state_ == State::answer_due) leg_.drop({"unacceptable"});
 }
 
 bool Exchange::response(const Message& response) {
@@ -212,6 +229,8 @@ void Exchange::refuse_reinvite(int code, std::string_view phrase) {
 
 void Exchange::send_ack(std::string_view sdp) {
   state_ = State::idle;
+  offer_due_.clear();
+  leg_.stop_timer(Leg::Timer::answer);
   ack_body_ = sdp;
   leg_.send_ack(cseq_, ack_body_);
 }

@@ -27,6 +27,8 @@ class Exchange {
   stack::ServerTransactionId server() const { return server_; }
   stack::ClientTransactionId client() const { return client_; }
   bool offered() const { return offered_; }  ///< of the INVITE under way
+  /// What the far end offers in a 2xx whose ACK waits for the answer; else empty.
+  const std::string& offer_due() const { return offer_due_; }
   /// An offer of ours waits for its answer.
   bool offer_waits() const { return state_ == State::inviting || (state_ == State::unacknowledged && offered_); }
 
@@ -51,6 +53,8 @@ class Exchange {
   void cancelled();
   /// Timer H or a closed connection: there will be no ACK.
   void unanswered() { state_ = State::idle; }
+  /// Nobody has answered what it offered in its 2xx, and by now it has given up waiting for the ACK.
+  void answer_overdue();
 
   // From the peer leg.
   /// Its offer, or an INVITE that asks for one. The state is idle.
@@ -77,6 +81,7 @@ class Exchange {
   void send_answer(std::optional<std::string> sdp);
   void refuse_reinvite(int code, std::string_view phrase);
   void send_ack(std::string_view sdp);
+  void await_answer(std::string_view offer);
   /// What the peer leg does not take refuses the far end's re-INVITE, with `otherwise` unless it says why.
   void pass_on(std::string_view operation, int otherwise, std::string_view sdp = {});
 
@@ -89,7 +94,8 @@ class Exchange {
   std::uint32_t cseq_ = 0;
   stack::ServerTransactionId server_;
   stack::ClientTransactionId client_;
-  std::string ack_body_;  // of the last ACK, to repeat it; almost always empty
+  std::string offer_due_;  // answer_due: what is to be answered
+  std::string ack_body_;   // of the last ACK, to repeat it; almost always empty
 };
 
 }  // namespace jackfield::sip::call

@@ -274,6 +274,8 @@ void Leg::timer(Timer timer) {
       return session_due();
     case Timer::connecting:
       return connecting_due();
+    case Timer::answer:
+      return exchange_.answer_overdue();
     case Timer::join:
       return join_sessions(*this);
   }

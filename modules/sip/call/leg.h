@@ -35,9 +35,10 @@ class Leg : public Channel {
     update,       ///< the far end's UPDATE has waited long enough (RFC 3311 §5.2)
     session,      ///< the session is refreshed, or has expired (RFC 4028)
     connecting,   ///< a connection for a large INVITE is being opened (D17)
+    answer,       ///< what the far end offered in a 2xx is to be answered
     join,         ///< two that were connected are to get a session, and one of them was busy
   };
-  static constexpr std::size_t kTimers = 9;
+  static constexpr std::size_t kTimers = 10;
 
   Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow);
   ~Leg() override;

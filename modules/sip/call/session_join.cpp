@@ -29,6 +29,9 @@ void join_sessions(Leg& leg) {
   if (leg.peer().empty() || leg.session_with() == leg.peer() || !is_ready(leg)) return;
   Leg* peer = leg.services().leg_of(leg.peer());
   if (!peer || !is_ready(*peer)) return;
+  // What one of them offered in a 2xx while the other was busy is that one's to answer.
+  for (const auto& [asked, by] : {std::pair{&leg, peer}, std::pair{peer, &leg}})
+    if (const std::string offer = by->exchange().offer_due(); !offer.empty() && asked->may_offer() && join_answer(*asked, *by, offer)) return;
   if (!leg.may_offer() || !peer->may_offer()) return leg.start_timer(Leg::Timer::join, kBusy);
   pair(leg, *peer);
   leg.exchange().ask_for_offer();

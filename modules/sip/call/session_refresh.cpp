@@ -37,7 +37,7 @@ void Leg::session_due() {
     return drop({"timeout", {{std::string(param::kCauseSip), "408"}, {std::string(param::kReasonSip), "Session Expired"}}});
   watch_session();  // the end, should nothing be heard
   if (!may_offer()) {
-    session_.refused(services_.core.engine.clock().now(), kBusy);
+    session_.postponed(services_.core.engine.clock().now(), kBusy);
     return watch_session();
   }
   if (far_end_.update) updates_.refresh();

@@ -107,6 +107,11 @@ bool SessionTimer::raise(const Message& response, const Terms& terms) {
 void SessionTimer::refused(MonoTime now, Duration wait) {
   if (role_ == Role::none) return;
   if (alone_) confirmed_ = now;  // any answer at all was what we wanted to know
+  postponed(now, wait);
+}
+
+void SessionTimer::postponed(MonoTime now, Duration wait) {
+  if (role_ == Role::none) return;
   next_ = std::min(now + wait, expiry());
   ending_ = next_ == expiry();
 }

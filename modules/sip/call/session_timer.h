@@ -40,6 +40,8 @@ class SessionTimer {
   bool raise(const Message& response, const Terms& terms);
   /// A refresh was refused by somebody who is there; it is sent again after `wait`.
   void refused(MonoTime now, Duration wait);
+  /// A refresh could not be sent now; it is after `wait`.
+  void postponed(MonoTime now, Duration wait);
 
   /// Until due() is to be called; nothing: never.
   std::optional<Duration> wait(MonoTime now) const;

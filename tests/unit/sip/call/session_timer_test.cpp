@@ -177,6 +177,18 @@ TEST_CASE_FIXTURE(Fixture, "P-12 Somebody without a timer who refuses is there, 
   CHECK(timer.due() == What::refresh);
 }
 
+TEST_CASE_FIXTURE(Fixture, "P-12 Somebody whom nothing could be sent to is not there for that") {
+  accepted("");
+  now += 900s;
+  CHECK(timer.due() == What::refresh);
+  timer.postponed(now, 1s);
+  CHECK(*timer.wait(now) == 1s);
+  now += 900s - 500ms;
+  timer.postponed(now, 1s);
+  CHECK(*timer.wait(now) == 500ms);
+  CHECK(timer.due() == What::end);
+}
+
 TEST_CASE_FIXTURE(Fixture, "P-12 The other side gives up a little before the end") {
   accepted("Session-Expires: 600;refresher=uas\r\n");
   CHECK(timer.wait(now) == 568s);

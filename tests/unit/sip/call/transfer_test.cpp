@@ -72,6 +72,45 @@ TEST_CASE_FIXTURE(ThreePhones, "P-11: A blind transfer calls the target for the 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(ThreePhones, "P-11: A target who answers before the party has acknowledged his own call gets his answer as soon as that came") {
+  bindings.all["sip:102@198.51.100.2:5060"] = {.flow = bob.flow, .request_uri = "sip:102@198.51.100.2:5060", .route = {}, .username = "102"};
+  ann.invite(sdp("ann"));
+  bob.answer(bob.take_invite(), 200, sdp("bob"));
+  bob.expect("ACK");
+  ann.take_answer(ann.expect("SIP/2.0 200"));
+  CHECK(status(refer(bob)) == 202);
+  hears(bob, "SIP/2.0 100 Trying");
+  const auto invite = carol.take_invite();
+  carol.answer(invite, 200, sdp("carol"));
+  hears(bob, "SIP/2.0 200 OK", "terminated");
+  bob.answer(bob.expect("BYE"), 200);
+  engine.advance(400ms);
+  carol.answer(invite, 200, sdp("carol"));  // the ACK is still to come
+  carol.expect_nothing();
+  SUBCASE("he acknowledges") {
+    ann.inbox.clear();  // the 200 came again
+    ann.ack();
+    const auto offer = ann.expect("INVITE");
+    CHECK(split_origin(body(offer)).second == split_origin(sdp("carol")).second);
+    ann.answer(offer, 200, sdp("ann again"));
+    ann.expect("ACK");
+    CHECK(split_origin(body(carol.expect("ACK"))).second == split_origin(sdp("ann again")).second);
+    engine.advance(10s);
+    ann.expect_nothing();
+    carol.expect_nothing();
+    ann.request("BYE");
+    ann.expect("SIP/2.0 200");
+    carol.answer(carol.expect("BYE"), 200);
+  }
+  SUBCASE("he never does") {
+    engine.advance(33s);
+    carol.expect("ACK");
+    carol.answer(carol.expect("BYE"), 200);
+    ann.inbox.clear();
+  }
+  check_all_gone();
+}
+
 TEST_CASE_FIXTURE(ThreePhones, "P-11: The called phone transfers too, as the user it belongs to") {
   bindings.all["sip:102@198.51.100.2:5060"] = {.flow = bob.flow, .request_uri = "sip:102@198.51.100.2:5060", .route = {}, .username = "102"};
   connect(ann, bob);

@@ -170,5 +170,28 @@ TEST_CASE_FIXTURE(TwoPhones, "A caller whose connection breaks before the answer
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(TwoPhones, "An offer that nobody answers ends the call once its phone has given up on the ACK") {
+  struct Mute final : Channel {
+    explicit Mute(ChannelTable& table) : Channel(table.next_id("mute"), "mute", ChannelDirection::incoming), table_(table) { table_.add(*this); }
+    ~Mute() override { table_.remove(*this); }
+    ChannelTable& table_;
+  };
+  auto mute = std::make_unique<Mute>(engine.channels());
+  BusMessage execute(messages::kCallExecute);
+  execute.set("callto", "sip/sip:102@198.51.100.2:5060").set("caller", "900");
+  execute.attach(std::make_shared<ChannelHandle>(ChannelHandle{mute->id()}));
+  CHECK(engine.bus().dispatch(execute).handled());
+  settle();
+  bob.answer(bob.take_invite(), 200, sdp("bob"));
+  engine.advance(35s);
+  bob.expect_nothing();
+  engine.advance(1s);
+  bob.expect("ACK");
+  bob.answer(bob.expect("BYE"), 200);
+  CHECK(hangup("sip/1").at("reason") == "unacceptable");
+  mute.reset();
+  check_all_gone();
+}
+
 }  // namespace
 }  // namespace jackfield::sip::call
