@@ -100,14 +100,19 @@ void OutgoingLeg::call(const BusMessage& execute) {
   });
 }
 
+std::string OutgoingLeg::own_number() const {
+  if (!called_.empty()) return called_;
+  const auto uri = Uri::parse(dialog().target());
+  return uri ? unescape(uri->user) : std::string();
+}
+
 void OutgoingLeg::go_on_to(const BusMessage& execute) {
   onward_ = std::make_unique<Onward>(Onward{std::string(execute.get(param::kTarget)), std::string(execute.get(param::kDirect)), {}});
   const auto carry = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) onward_->parameters.emplace_back(name, value);
   };
   // Who answers is who calls on: the other party sees his number, not that of whoever he was called for.
-  const auto uri = Uri::parse(dialog().target());
-  carry(param::kCaller, !called_.empty() ? called_ : uri ? unescape(uri->user) : std::string());
+  carry(param::kCaller, own_number());
   carry(param::kCallername, execute.get(param::kCalledname));
   carry(param::kUsername, execute.get(param::kUsername));
   carry(param::kContext, execute.get(param::kContext));
@@ -262,11 +267,19 @@ void OutgoingLeg::success(const Message& response) {
   }
   services_.core.engine.bus().enqueue(news(messages::kCallAnswered, response));
   early_.clear();
-  if (onward_) go_on(response);
+  if (onward_) go_on();
 }
 
-void OutgoingLeg::go_on(const Message& response) {
-  if (const auto offer = description_of(response); !offer.empty()) {
+void OutgoingLeg::go_on_instead(std::unique_ptr<Onward> onward) {
+  onward_ = std::move(onward);
+  auto& parameters = onward_->parameters;
+  std::erase_if(parameters, [](const auto& one) { return one.first == param::kCaller.name || one.first == param::kCallername.name; });
+  parameters.emplace_back(param::kCaller, own_number());
+  go_on();
+}
+
+void OutgoingLeg::go_on() {
+  if (const std::string offer = exchange_.offer_due(); !offer.empty()) {
     const auto answer = held_answer(offer);
     if (!answer) return drop({"unacceptable"});
     exchange_.give_answer(*answer);

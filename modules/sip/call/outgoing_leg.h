@@ -15,6 +15,7 @@
 
 #include "call/early_dialogs.h"
 #include "call/leg.h"
+#include "call/onward.h"
 #include "call/own_headers.h"
 #include "call/target.h"
 
@@ -38,6 +39,10 @@ class OutgoingLeg final : public Leg {
 
   /// Before call(): the leg has no caller. Once it has answered, its target or number is called in its name.
   void go_on_to(const BusMessage& execute);
+  /// What go_on_to() gave it, for somebody in its place.
+  std::unique_ptr<Onward> release_onward() { return std::move(onward_); }
+  /// It has answered in the place of another, and goes on to what that one was to.
+  void go_on_instead(std::unique_ptr<Onward> onward);
   /// The router has found the other party, or somebody who took the call.
   void went_on() { stop_timer(Timer::maxcall); }
   /// call.answered of the other party. False: this leg did not go on to anybody, or cannot take the answer now.
@@ -53,7 +58,9 @@ class OutgoingLeg final : public Leg {
  private:
   void send_invite(std::optional<std::string> sdp);
   void provisional(const Message& response);
-  void go_on(const Message& response);
+  void go_on();
+  /// Who the far end is to somebody it calls.
+  std::string own_number() const;
   void success(const Message& response);
   void refused(const Message& response);
   void end_setup(const DisconnectReason& reason) override;
@@ -74,15 +81,9 @@ class OutgoingLeg final : public Leg {
   /// In the name of the far end's dialog that `response` belongs to.
   BusMessage news(std::string_view name, const Message& response) const;
 
-  /// Of a leg without a caller: what it takes on once it has answered.
-  struct Onward {
-    std::string target, direct;                                    ///< one of them: a number to route, or where to
-    std::vector<std::pair<std::string, std::string>> parameters;  ///< of the message that goes for it
-  };
-
   State state_ = State::preparing;
   mutable EarlyDialogs early_;
-  std::unique_ptr<Onward> onward_;
+  std::unique_ptr<Onward> onward_;  // of a leg without a caller
   bool any_transport_ = false;           // nothing says how the far end is reached
   std::optional<stack::FlowId> narrow_;  // the way by UDP, while one by TCP is tried first (D17)
   std::string early_tag_;  // of the far end that rings, the last one where several do

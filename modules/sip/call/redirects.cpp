@@ -9,13 +9,42 @@
 #include "call/outgoing_leg.h"
 #include "call/parameters.h"
 #include "call/reasons.h"
+#include "call/routing.h"
+#include "call/stand_in.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
 
 namespace param = messages::param;
 
-Redirects::~Redirects() { stop(); }
+namespace {
+
+constexpr std::string_view kDriver = "redirect";
+
+}  // namespace
+
+/// The call to the next target, while its channel waits for it.
+class Redirects::NextCall final : public RoutedCall {
+ public:
+  NextCall(std::string channel, std::uint64_t attempt) : channel_(std::move(channel)), attempt_(attempt) {}
+  const Channel* waiting(const Services& services) const override {
+    return services.redirects->find(channel_, attempt_) ? services.core.engine.channels().find(channel_) : nullptr;
+  }
+  void accepted(Services& services, const BusMessage&) override { services.redirects->limit_waiting(channel_, Duration(0)); }  // the new leg counts its own
+  void rejected(Services& services, const DisconnectReason& reason) override { services.redirects->failed(channel_, reason); }
+
+ private:
+  std::string channel_;
+  std::uint64_t attempt_;
+};
+
+Redirects::Redirects(Services& services)
+    : services_(services), timers_(services.core.engine.timers().add_sink([this](std::uint64_t attempt) { overdue(attempt); })) {}
+
+Redirects::~Redirects() {
+  stop();
+  services_.core.engine.timers().remove_sink(timers_);
+}
 
 void Redirects::start() {
   auto& bus = services_.core.engine.bus();
@@ -25,10 +54,15 @@ void Redirects::start() {
   // Before callfork and transfers, for whom the leg that was redirected has not failed yet.
   install(messages::kChanDisconnected, 40, [this](BusMessage& message) -> Verdict { return disconnected(message); });
   install(messages::kCallAnswered, 15, [this](BusMessage& message) -> Verdict {
-    for (const std::string_view name : {std::string_view(param::kPeerid), std::string_view(param::kTargetid)})
-      if (const auto found = redirects_.find(message.get(name)); found != redirects_.end()) redirects_.erase(found);
+    if (const auto found = answered_by(message); found != redirects_.end() && !found->second.stand_in) take(found);
     return false;
   });
+  // After callfork, whose targets may be the new call.
+  install(messages::kCallAnswered, 30, [this](BusMessage& message) -> Verdict {
+    if (const auto found = answered_by(message); found != redirects_.end() && found->second.stand_in) part_from(*found, message.get(param::kId));
+    return false;
+  });
+  install(messages::kCallDrop, 60, [this](BusMessage& message) -> Verdict { return dropped(message); });
   install(messages::kChanHangup, 100, [this](BusMessage& message) -> Verdict {
     hung_up(message);
     return false;
@@ -37,7 +71,14 @@ void Redirects::start() {
 
 void Redirects::stop() {
   handlers_.clear();
-  redirects_.clear();
+  while (!redirects_.empty()) take(redirects_.begin());
+}
+
+Redirects::Redirect Redirects::take(Table::iterator found) {
+  services_.core.engine.timers().stop(found->second.limit);
+  Redirect redirect = std::move(found->second);
+  redirects_.erase(found);
+  return redirect;
 }
 
 Redirects::Redirect* Redirects::find(std::string_view channel, std::uint64_t attempt) {
@@ -47,7 +88,7 @@ Redirects::Redirect* Redirects::find(std::string_view channel, std::uint64_t att
 
 // From the leg.
 
-DisconnectReason Redirects::redirected(const OutgoingLeg& leg, const Message& response, const std::vector<std::pair<std::string, std::string>>& headers,
+DisconnectReason Redirects::redirected(OutgoingLeg& leg, const Message& response, const std::vector<std::pair<std::string, std::string>>& headers,
                                        bool anonymous) {
   const auto policy = services_.core.settings->redirect;
   auto reason = from_response(response);
@@ -59,12 +100,26 @@ DisconnectReason Redirects::redirected(const OutgoingLeg& leg, const Message& re
   services_.core.log.info("event=redirect channel={} peer={} user={} code={} followed={}", leg.id(), leg.peer(), log_value(leg.user()), response.status(),
                           allowed ? "yes" : "no");
   if (!allowed) return {"forbidden"};
-  if (!leg.peer().empty()) follow(leg, response, headers, anonymous);
+  if (!leg.peer().empty()) follow(redirects_[leg.peer()], leg, response, headers, anonymous);
+  else follow_first_party(leg, response, headers, anonymous);
   return reason;
 }
 
-void Redirects::follow(const OutgoingLeg& leg, const Message& response, const std::vector<std::pair<std::string, std::string>>& headers, bool anonymous) {
-  Redirect& redirect = redirects_[leg.peer()];
+void Redirects::follow_first_party(OutgoingLeg& leg, const Message& response, const std::vector<std::pair<std::string, std::string>>& headers, bool anonymous) {
+  auto onward = leg.release_onward();
+  if (!onward) return;
+  auto stand_in = std::make_unique<StandIn>(services_.core.engine.channels(), kDriver, leg.billid());
+  const std::string id = stand_in->id();
+  Redirect& redirect = redirects_[id];
+  redirect.stand_in = std::move(stand_in);
+  redirect.onward = std::move(onward);
+  redirect.first = leg.id();
+  follow(redirect, leg, response, headers, anonymous);
+  if (!go_on(id)) take(redirects_.find(id));
+}
+
+void Redirects::follow(Redirect& redirect, const OutgoingLeg& leg, const Message& response, const std::vector<std::pair<std::string, std::string>>& headers,
+                       bool anonymous) {
   redirect.targets.visited(leg.dialog().target());
   redirect.targets.add(response);
 
@@ -89,13 +144,43 @@ void Redirects::follow(const OutgoingLeg& leg, const Message& response, const st
 // The calling channel.
 
 bool Redirects::disconnected(const BusMessage& message) {
+  const auto left = redirects_.find(message.get(param::kLastpeerid));
+  if (left != redirects_.end() && left->second.answered_by == message.get(param::kId)) return take_on(take(left));
   const auto found = redirects_.find(message.get(param::kId));
   if (found == redirects_.end()) return false;
   // A 6xx speaks for everywhere (RFC 3261 §21.6).
   const bool global = message.get(param::kCauseSip).starts_with('6');
   if (!global && go_on(found->first)) return true;
-  redirects_.erase(found);
-  return false;
+  return take(found).stand_in != nullptr;  // then nobody is left to hear of it
+}
+
+Redirects::Table::iterator Redirects::answered_by(const BusMessage& message) {
+  const auto found = redirects_.find(message.get(param::kPeerid));
+  return found != redirects_.end() ? found : redirects_.find(message.get(param::kTargetid));
+}
+
+void Redirects::part_from(Table::value_type& redirect, std::string_view answered_by) {
+  redirect.second.answered_by = answered_by;
+  redirect.second.attempt = 0;
+  limit_waiting(redirect.first, Duration(0));
+  services_.core.engine.channels().disconnect(redirect.first, {"redirected"});  // take_on() follows
+}
+
+bool Redirects::take_on(Redirect redirect) {
+  const LegTable::Scope scope(services_.legs);
+  Leg* leg = services_.leg_of(redirect.answered_by);
+  if (!leg || leg->gone() || leg->direction() != ChannelDirection::outgoing) return false;
+  BusMessage told(messages::kChanReplaced, services_.core.engine.clock().wall());
+  told.set_broadcast(true);
+  told.set(param::kId, redirect.first).set(param::kNewid, leg->id());
+  services_.core.engine.bus().enqueue(std::move(told));
+  static_cast<OutgoingLeg*>(leg)->go_on_instead(std::move(redirect.onward));
+  return true;
+}
+
+bool Redirects::dropped(const BusMessage& message) {
+  const auto found = redirects_.find(message.get(param::kId));
+  return found != redirects_.end() && found->second.stand_in && take(found).stand_in;
 }
 
 bool Redirects::go_on(std::string_view id) {
@@ -112,51 +197,18 @@ bool Redirects::go_on(std::string_view id) {
   channel->complete(message);
   for (const std::string_view old : {std::string_view(param::kPeerid), std::string_view(param::kTargetid), std::string_view(param::kLastpeerid)}) message.erase(old);
   for (const auto& [name, value] : redirect.parameters) message.set(name, value);
+  if (redirect.stand_in) message.set_flag(param::kCdrtrack, false);  // each leg that is called has its own record
   message.set(param::kCalled, target->called).set(param::kSipUri, target->uri);
   if (!target->host.empty()) message.set(param::kDomain, target->host);
   limit_waiting(id, core.settings->call.maxcall);
-  core.engine.spawn("call.redirect", route(services_.self, this, std::string(id), redirect.attempt, std::move(message)));
+  core.engine.spawn("call.redirect", route(services_.self, std::make_unique<NextCall>(std::string(id), redirect.attempt), std::move(message)));
   return true;
-}
-
-Task<> Redirects::route(std::weak_ptr<Services> weak, Redirects* redirects, std::string channel, std::uint64_t attempt, BusMessage message) {
-  for (const std::string_view name : {std::string_view(messages::kCallPreroute.name), std::string_view(messages::kCallRoute.name),
-                                      std::string_view(messages::kCallExecute.name)}) {
-    message.rename(name);
-    message.erase(param::kHandlers);
-    const bool execute = name == messages::kCallExecute.name, routing = name == messages::kCallRoute.name;
-    Verdict verdict = false;
-    {
-      const auto services = weak.lock();
-      if (!services) co_return;
-      const LegTable::Scope scope(services->legs);
-      if (execute) {
-        message.set(param::kCallto, message.retvalue());
-        for (const std::string_view old : {std::string_view(param::kError), std::string_view(param::kReason)}) message.erase(old);
-        message.attach(std::make_shared<ChannelHandle>(ChannelHandle{channel}));
-      }
-      message.set_retvalue({});
-      verdict = services->core.engine.bus().dispatch(message);
-    }
-    const bool handled = verdict.immediate() ? verdict.handled() : co_await settle(std::move(verdict));
-    const auto services = weak.lock();
-    if (!services || !redirects->find(channel, attempt)) co_return;
-    const LegTable::Scope scope(services->legs);
-    const bool looping = routing && message.number(param::kAntiloop, 1) <= 0;
-    const bool refused = is_refusal(message) || (routing && (!handled || message.retvalue().empty())) || (execute && !handled);
-    if (!looping && !refused) continue;
-    redirects->failed(channel, looping ? DisconnectReason{"looping"} : refusal(message, "noroute"));
-    co_return;
-  }
-  const auto services = weak.lock();
-  if (!services || !redirects->find(channel, attempt)) co_return;
-  const LegTable::Scope scope(services->legs);
-  redirects->limit_waiting(channel, Duration(0));  // the new leg counts its own
 }
 
 void Redirects::failed(const std::string& id, const DisconnectReason& reason) {
   if (go_on(id)) return;
-  redirects_.erase(id);
+  const auto found = redirects_.find(id);
+  if (found == redirects_.end() || take(found).stand_in) return;
   auto& engine = services_.core.engine;
   const Channel* channel = engine.channels().find(id);
   if (!channel) return;
@@ -175,16 +227,28 @@ void Redirects::failed(const std::string& id, const DisconnectReason& reason) {
   });
 }
 
-void Redirects::limit_waiting(std::string_view channel, Duration limit) const {
+void Redirects::limit_waiting(std::string_view channel, Duration limit) {
+  if (const auto found = redirects_.find(channel); found != redirects_.end() && found->second.stand_in) {
+    auto& redirect = found->second;
+    auto& timers = services_.core.engine.timers();
+    timers.stop(redirect.limit);
+    redirect.limit = limit.count() > 0 ? timers.start(timers_, redirect.attempt, limit) : TimerHandle();
+    return;
+  }
   Leg* leg = services_.leg_of(channel);
   if (leg && !leg->answered() && !leg->gone()) leg->limit(Leg::Timer::maxcall, limit);
 }
 
+void Redirects::overdue(std::uint64_t attempt) {
+  const auto found = std::ranges::find(redirects_, attempt, [](const auto& one) { return one.second.attempt; });
+  if (found != redirects_.end()) take(found);
+}
+
 void Redirects::hung_up(const BusMessage& message) {
-  if (const auto found = redirects_.find(message.get(param::kId)); found != redirects_.end()) redirects_.erase(found);
+  if (const auto found = redirects_.find(message.get(param::kId)); found != redirects_.end()) take(found);
   // A channel that is no leg says nothing when it goes; the leg it was connected to does.
   const auto found = redirects_.find(message.get(param::kLastpeerid));
-  if (found != redirects_.end() && !services_.core.engine.channels().find(found->first)) redirects_.erase(found);
+  if (found != redirects_.end() && !services_.core.engine.channels().find(found->first)) take(found);
 }
 
 }  // namespace jackfield::sip::call

@@ -1,6 +1,4 @@
-// Takes a call through call.route and call.execute to its other leg, or to a refusal: a new one, from chan.startup and call.preroute
-// on, or one that was begun here and whose first party has answered. Each message may wait as long as its handlers do; a party that
-// gave up meanwhile ends it, and a late verdict is dropped.
+// The routing of legs: of a caller's, and of one that was begun here and goes on as a caller once its far end has answered.
 #pragma once
 
 #include <memory>
@@ -9,7 +7,7 @@
 
 namespace jackfield::sip::call {
 
-/// `message` is the call.preroute of the leg, complete; it is renamed on its way, as handlers of Yate's expect.
+/// `message` is the call.preroute of the leg, complete.
 Task<> route_call(std::weak_ptr<Services> services, LegNumber leg, BusMessage startup, BusMessage message);
 
 /// Of an OutgoingLeg that goes on as a caller. `message` is its call.route, or its call.execute where the target is known.

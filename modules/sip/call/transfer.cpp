@@ -8,6 +8,8 @@
 #include "answer.h"
 #include "call/leg.h"
 #include "call/reasons.h"
+#include "call/routing.h"
+#include "call/stand_in.h"
 #include "settings.h"
 
 namespace jackfield::sip::call {
@@ -19,19 +21,6 @@ namespace param = messages::param;
 constexpr std::string_view kDriver = "transfer";
 constexpr std::string_view kPrefix = "transfer/";
 constexpr unsigned kSubscription = 180;  // s, what the first NOTIFY promises; a call rings no longer than maxcall
-
-/// Stands in for the transferred party on the bus: a caller without a wire.
-class StandIn final : public Channel {
- public:
-  StandIn(ChannelTable& table, std::string_view billid) : Channel(table.next_id(kDriver), std::string(kDriver), ChannelDirection::incoming), table_(table) {
-    set_billid(std::string(billid));
-    table_.add(*this);
-  }
-  ~StandIn() override { table_.remove(*this); }
-
- private:
-  ChannelTable& table_;
-};
 
 DisconnectReason transferred() { return {"transferred"}; }
 
@@ -78,6 +67,21 @@ Transfers::Number Transfers::of_channel(std::string_view id) const {
     if (transfer.channel && transfer.channel->id() == id) return number;
   return 0;
 }
+
+/// The call to the target, while the transfer waits for it.
+class Transfers::NewCall final : public RoutedCall {
+ public:
+  explicit NewCall(Number number) : number_(number) {}
+  const Channel* waiting(const Services& services) const override {
+    const Transfer* transfer = services.transfers->find(number_);
+    return transfer && transfer->state == State::calling ? transfer->channel.get() : nullptr;
+  }
+  void accepted(Services&, const BusMessage&) override {}  // call.ringing and call.answered say how it goes
+  void rejected(Services& services, const DisconnectReason& reason) override { services.transfers->failed(number_, reason); }
+
+ private:
+  Number number_;
+};
 
 // Asked.
 
@@ -145,14 +149,14 @@ void Transfers::attended(Leg& leg, Leg& other, Transfer transfer) {
 // Blind.
 
 void Transfers::blind(Leg& leg, const Request& request, const ReferTarget& target, Transfer transfer) {
-  transfer.channel = std::make_unique<StandIn>(services_.core.engine.channels(), leg.billid());
+  transfer.channel = std::make_unique<StandIn>(services_.core.engine.channels(), kDriver, leg.billid());
   services_.core.log.info("event=transfer kind=blind channel={} party={} called={} user={}", leg.id(), transfer.party, log_value(target.called),
                           log_value(leg.user()));
   auto message = route_message(leg, request, target, transfer);
   const auto number = ++last_;
   auto& kept = transfers_.emplace(number, std::move(transfer)).first->second;
   notify(number, kept, 100);
-  services_.core.engine.spawn("call.transfer", route(services_.self, this, number, std::move(message)));
+  services_.core.engine.spawn("call.transfer", route(services_.self, std::make_unique<NewCall>(number), std::move(message)));
 }
 
 BusMessage Transfers::route_message(const Leg& leg, const Request& request, const ReferTarget& target, const Transfer& transfer) const {
@@ -174,36 +178,6 @@ BusMessage Transfers::route_message(const Leg& leg, const Request& request, cons
   else if (!told.empty()) message.set("osip_Referred-By", told);
   if (!target.replaces_text.empty()) message.set("osip_Replaces", target.replaces_text);
   return message;
-}
-
-Task<> Transfers::route(std::weak_ptr<Services> weak, Transfers* transfers, Number number, BusMessage message) {
-  for (const std::string_view name : {std::string_view(messages::kCallPreroute.name), std::string_view(messages::kCallRoute.name),
-                                      std::string_view(messages::kCallExecute.name)}) {
-    message.rename(name);
-    message.erase(param::kHandlers);
-    Verdict verdict = false;
-    {
-      const auto services = weak.lock();
-      if (!services) co_return;
-      const LegTable::Scope scope(services->legs);
-      if (name == messages::kCallExecute.name) {
-        message.set(param::kCallto, message.retvalue());
-        for (const std::string_view old : {std::string_view(param::kError), std::string_view(param::kReason)}) message.erase(old);
-        message.attach(std::make_shared<ChannelHandle>(ChannelHandle{std::string(message.get(param::kId))}));
-      }
-      message.set_retvalue({});
-      verdict = services->core.engine.bus().dispatch(message);
-    }
-    const bool handled = verdict.immediate() ? verdict.handled() : co_await settle(std::move(verdict));
-    const auto services = weak.lock();
-    if (!services || !transfers->find(number) || transfers->find(number)->state != State::calling) co_return;
-    const LegTable::Scope scope(services->legs);
-    const bool preroute = name == messages::kCallPreroute.name, routed = name == messages::kCallRoute.name;
-    const bool refused = preroute ? is_refusal(message) : routed ? !handled || is_refusal(message) || message.retvalue().empty() : !handled;
-    if (!refused) continue;
-    transfers->failed(number, {std::string(message.get(param::kError, "noroute"))});
-    co_return;
-  }
 }
 
 // The new call.

@@ -54,14 +54,13 @@ class Transfers {
     stack::ClientTransactionId notify = {};
   };
   using Number = std::uint64_t;
+  class NewCall;
 
   bool may_transfer(const Leg& leg) const;
   bool accept(Leg& leg, const Request& request, Transfer& transfer) const;
   void attended(Leg& leg, Leg& other, Transfer transfer);
   void blind(Leg& leg, const Request& request, const ReferTarget& target, Transfer transfer);
   BusMessage route_message(const Leg& leg, const Request& request, const ReferTarget& target, const Transfer& transfer) const;
-  /// Through call.preroute, call.route and call.execute.
-  static Task<> route(std::weak_ptr<Services> weak, Transfers* transfers, Number number, BusMessage message);
 
   bool progress(int code, const BusMessage& message);
   bool answered(BusMessage& message);

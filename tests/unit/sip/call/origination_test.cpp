@@ -241,5 +241,122 @@ TEST_CASE_FIXTURE(Origination, "Without a caller and without anybody to call on,
   check_all_gone();
 }
 
+/// The first party is 101 at Ann's; 103 is Carol's phone.
+struct RedirectedFirst : Origination {
+  FarEnd carol{*this, "198.51.100.3:5060"};
+  FarEnd dan{*this, "198.51.100.4:5060"};
+  RedirectedFirst() {
+    carol.name = "103";
+    dan.name = "104";
+    bindings.all["sip:101@198.51.100.1:5060"] = {.flow = ann.flow, .request_uri = "sip:101@198.51.100.1:5060", .route = {}, .username = "101"};
+    route = [this](BusMessage& message) -> Verdict {
+      for (const FarEnd* phone : {&bob, &carol, &dan})
+        if (message.get("called") == phone->name) return message.set_retvalue(fmt::format("sip/sip:{}@{}", phone->name, phone->via_host)), true;
+      return false;
+    };
+  }
+  void redirect(const std::string& contacts) {
+    ann.answer(ann.take_invite(), 302, {}, {}, "Contact: " + contacts + "\r\n");
+    ann.expect("ACK");
+  }
+  void nothing_left() {
+    for (FarEnd* phone : {&ann, &bob, &carol, &dan}) phone->expect_nothing();
+    CHECK(calls->redirects() == 0);
+    check_all_gone();
+  }
+};
+
+TEST_CASE_FIXTURE(RedirectedFirst, "P-11 D6 A first party that redirects: who answers in its place is connected to the other") {
+  begin({{"target", "102"}, {"billid", "mine"}, {"username", "200"}});
+  redirect("<sip:104@192.0.2.1>;q=0.5, <sip:103@192.0.2.1>");
+  const auto routed = all("call.route").at(0);
+  CHECK(routed.at("called") == "103");
+  CHECK(routed.at("username") == "101");  // who redirects pays
+  CHECK(routed.at("diverter") == "101");
+  CHECK(routed.at("billid") == "mine");
+  carol.answer(carol.take_invite(), 486);
+  carol.expect("ACK");
+  const auto invite = dan.take_invite();
+  CHECK(body(invite).empty());
+  CHECK(header(invite, "From").find("sip:102@") != std::string::npos);
+  dan.answer(invite, 180);
+  dan.answer(invite, 200, sdp("dan"));
+  CHECK(body(dan.expect("ACK")).find("a=inactive") != std::string::npos);
+  CHECK(calls->redirects() == 0);
+  CHECK(all("chan.replaced").at(0).at("id") == "sip/1");
+  CHECK(all("chan.replaced").at(0).at("newid") == "sip/3");
+
+  const auto to_bob = bob.take_invite();
+  CHECK(header(to_bob, "From").find("sip:104@") != std::string::npos);
+  const auto onward = all("call.route").back();
+  CHECK(onward.at("called") == "102");
+  CHECK(onward.at("username") == "200");  // the call is still of who began it
+  CHECK(onward.at("id") == "sip/3");
+  bob.answer(to_bob, 200, sdp("bob"));
+  const auto reinvite = dan.expect("INVITE");
+  CHECK(split_origin(body(reinvite)).second == split_origin(sdp("bob")).second);
+  dan.answer(reinvite, 200, sdp("dan again"));
+  dan.expect("ACK");
+  CHECK(split_origin(body(bob.expect("ACK"))).second == split_origin(sdp("dan again")).second);
+  bob.request("BYE");
+  bob.expect("SIP/2.0 200");
+  dan.answer(dan.expect("BYE"), 200);
+  nothing_left();
+}
+
+TEST_CASE_FIXTURE(RedirectedFirst, "P-11 D6 Where nobody answers in its place the call is over, and the other was never called") {
+  begin({{"target", "102"}});
+  SUBCASE("refused") {
+    redirect("<sip:103@192.0.2.1>, <sip:105@192.0.2.1>");
+    carol.answer(carol.take_invite(), 486);
+    carol.expect("ACK");
+  }
+  SUBCASE("by a 6xx, for everywhere") {
+    redirect("<sip:103@192.0.2.1>, <sip:104@192.0.2.1>");
+    carol.answer(carol.take_invite(), 603);
+    carol.expect("ACK");
+  }
+  SUBCASE("redirected back") {
+    redirect("<sip:103@192.0.2.1>");
+    carol.answer(carol.take_invite(), 302, {}, {}, "Contact: <sip:101@198.51.100.1:5060>\r\n");
+    carol.expect("ACK");
+  }
+  SUBCASE("not allowed to") {
+    settings->redirect = RedirectPolicy::nobody;
+    redirect("<sip:103@192.0.2.1>");
+  }
+  SUBCASE("dropped while it rings there") {
+    redirect("<sip:103@192.0.2.1>");
+    const auto invite = carol.take_invite();
+    carol.answer(invite, 180);
+    drop("redirect/1");
+    carol.answer(carol.expect("CANCEL"), 200);
+    carol.answer(invite, 487);
+    carol.expect("ACK");
+  }
+  CHECK(all("call.answered").empty());
+  nothing_left();
+}
+
+TEST_CASE_FIXTURE(RedirectedFirst, "P-11 D6 A route for its place that never says anything is waited for no longer than maxcall") {
+  Pendings pendings(engine.timers());
+  route = [&](BusMessage&) -> Verdict {
+    static constexpr auto wait = [](Pendings* pendings) -> Task<bool> {
+      auto pending = pendings->open<bool>(3600s);
+      co_await pending.wait();
+      co_return false;
+    };
+    return wait(&pendings);
+  };
+  begin({{"target", "102"}});
+  redirect("<sip:103@192.0.2.1>");
+  engine.advance(179s);
+  CHECK(calls->redirects() == 1);
+  engine.advance(2s);
+  CHECK(calls->redirects() == 0);
+  pendings.stop();
+  nothing_left();
+}
+
 }  // namespace
 }  // namespace jackfield::sip::call
