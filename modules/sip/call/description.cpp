@@ -136,11 +136,22 @@ void describe_media(jackfield::Message& message, std::string_view description) {
   message.set(param::kRtpPort, audio->port);
 }
 
+namespace {
+
+constexpr int kDiscard = 9;  // RFC 863: nothing is listened to, and 0 would refuse the stream
+constexpr std::string_view kNobody = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n";
+
+}  // namespace
+
+std::string held_offer() {
+  // PCMU and PCMA: what every phone knows (RFC 3551 §6).
+  return std::string(kNobody).append("m=audio ").append(std::to_string(kDiscard)).append(" RTP/AVP 0 8\r\na=inactive\r\n");
+}
+
 std::optional<std::string> held_answer(std::string_view offer) {
   sdp::Session session;
   if (!session.parse(offer)) return std::nullopt;
-  constexpr int kDiscard = 9;  // RFC 863: nothing is listened to, and 0 would refuse the stream
-  std::string answer = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n";
+  std::string answer(kNobody);
   bool taken = false;
   for (const auto& media : session.media()) {
     // An encrypted stream would need keys.

@@ -25,6 +25,10 @@ void describe_media(jackfield::Message& message, std::string_view description);
 /// §6, RFC 3725 §4.3); streams of other kinds are refused. Nothing when the offer does not parse or has no such stream.
 std::optional<std::string> held_answer(std::string_view offer);
 
+/// An offer of one plain audio stream that stands still, for a far end that must be offered something before there is anybody to
+/// talk to.
+std::string held_offer();
+
 // One far end's description for another, whose session may have more streams than it (RFC 3264 §8: their number never falls).
 std::size_t stream_count(std::string_view description);
 /// The offer with the streams that `session` has beyond its own, refused.

@@ -131,7 +131,7 @@ bool IncomingLeg::provisional(int code, const BusMessage& message) {
   if (state_ != State::waiting && state_ != State::routing) return false;
   const auto branch = branch_of(message);
   auto& early = early_of(branch);
-  const auto sdp = message.get(param::kSdpRaw);
+  const auto sdp = needs_offer() ? std::string_view() : message.get(param::kSdpRaw);
   const bool mine = early.branch.empty() || early.branch == branch;
   const bool first = !sdp.empty() && mine && !early.identity.used();
   if (!first && early.last_code == code) return true;  // nothing new for the caller
@@ -160,15 +160,15 @@ void IncomingLeg::send_early(Early& early, int code, const std::string& body, co
     respond(invite_, code, {}, body, [&](Writer& writer) { write(writer, headers); }, early.tag);
     return;
   }
-  // The first reliable response to an INVITE without an offer has to bring one (RFC 3261 §13.2.1), and there is none before the answer.
-  if (offerless_ || reliably_.full()) return;
+  if (reliably_.full()) return;
   if (early.rseq == 0) early.rseq = static_cast<std::uint32_t>(services_.core.engine.random().next() % (1u << 30));
-  if (reliably_.add({early.tag, ++early.rseq, code, body, headers})) repeat_reliably();
+  const bool holds = needs_offer() && !std::exchange(early.held, true);
+  if (reliably_.add({early.tag, ++early.rseq, code, holds ? early.identity.apply(held_offer()) : body, headers})) repeat_reliably();
 }
 
 bool IncomingLeg::is_reliable(std::string_view description) const {
   if (far_end_.reliable_only) return true;
-  return prack_ && far_end_.reliable && !description.empty();
+  return prack_ && far_end_.reliable && !description.empty() && !offerless_;
 }
 
 void IncomingLeg::repeat_reliably() {
@@ -197,9 +197,11 @@ void IncomingLeg::acknowledged_reliably(const Request& request) {
   const auto response = reliably_.acknowledge(tag, *rack, invite_cseq_);
   if (!response) return services_.reply(request, 481);
   stop_timer(Timer::reliable);
-  if (auto* early = find_early(tag); early && !response->body.empty()) early->complete = true;
+  auto* early = find_early(tag);
+  if (early && !response->body.empty()) early->complete = true;
+  const bool answers = early && early->held && !response->body.empty();
   // When the 2xx is on its way an offer before it would have two answers.
-  const auto offer = answer_ ? std::string_view() : description_of(prack);
+  const auto offer = answer_ || answers ? std::string_view() : description_of(prack);
   if (offer.empty()) services_.reply(request, 200);
   else if (offers(prack) == Offers::allowed) updates().offered(services_.begin(request), offer);
   else services_.reply(request, 491);
@@ -273,7 +275,7 @@ void IncomingLeg::send_answer(const std::string& branch, std::optional<std::stri
   stop_timer(Timer::reliable);
   auto early = early_of(branch);
   // What was acknowledged is the answer, and is not said twice (RFC 6337 §2.2).
-  const bool complete = early.complete && early.branch == branch;
+  const bool complete = early.complete && (early.held || early.branch == branch);
   // Never two answers under one tag (D14): another description than the one that went out early gets a tag of its own.
   if (!complete && early.identity.used() && (early.branch != branch || !early.identity.was_last(*sdp))) {
     early = {new_tag(services_), SessionIdentity(services_.core.engine.random().next())};
@@ -286,6 +288,7 @@ void IncomingLeg::send_answer(const std::string& branch, std::optional<std::stri
   set_dialog(std::move(chosen));
   const auto body = complete || sdp->empty() ? std::string() : early.identity.apply(*sdp);
   set_identity(early.identity);
+  if (complete && early.held) set_session_with({});  // join_sessions: he has none with the other side yet
 
   state_ = State::answered;
   set_answered_now();

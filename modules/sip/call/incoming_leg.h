@@ -63,7 +63,8 @@ class IncomingLeg final : public Leg {
     int last_code = 0;
     std::uint32_t remote_cseq = 0;  ///< each dialog has its own
     std::uint32_t rseq = 0;         ///< of the last reliable response; 0: none
-    bool complete = false;          ///< the caller has acknowledged our answer under this tag (RFC 3262 §5)
+    bool complete = false;          ///< the caller has acknowledged our description under this tag (RFC 3262 §5)
+    bool held = false;              ///< which was an offer of our own
   };
   /// call.answered that waits for a PRACK.
   struct Answer {
@@ -86,6 +87,10 @@ class IncomingLeg final : public Leg {
   Early& early_of(std::string_view branch);
   void forget_early();
   bool is_reliable(std::string_view description) const;
+  /// He wants provisional responses reliably and made no offer: the first has to bring one (RFC 3261 §13.2.1), and nobody has made it
+  /// yet. A stream of our own that stands still is offered instead; once he has acknowledged the answer he is offered what the other
+  /// side did in its own.
+  bool needs_offer() const { return offerless_ && far_end_.reliable_only; }
   void send_early(Early& early, int code, const std::string& body, const ReliableProvisional::Headers& headers = {});
   void repeat_reliably();
   void send_provisional(int code, const std::string& branch, std::optional<std::string> sdp, const OwnHeaders& headers);

@@ -346,18 +346,73 @@ TEST_CASE_FIXTURE(Reliable, "P-13 D14 Each branch's early description is acknowl
   check_all_gone();
 }
 
-TEST_CASE_FIXTURE(Reliable, "P-13 A caller who requires it and offers nothing is answered without a provisional response, for none could bring the offer") {
+TEST_CASE_FIXTURE(Reliable, "P-13 A caller who requires it and offers nothing is offered a stream that stands still, and the phone's own once it has answered") {
   ann.invite({}, kRequired);
   const auto invite = bob.take_invite();
-  CHECK(header(invite, "Supported") == "replaces, timer");
-  bob.answer(invite, 180);
-  ann.expect_nothing();
+  CHECK(header(invite, "Supported") == "replaces, timer");  // what it offered reliably would wait for an answer of nobody's
+  bob.answer(invite, 183, sdp("not to be answered yet"));
+  const auto ringing = ann.expect("SIP/2.0 183");
+  CHECK(header(ringing, "Require") == "100rel");
+  CHECK(body(ringing).find("m=audio 9 RTP/AVP 0 8\r\na=inactive\r\n") != std::string::npos);
+  ann.take_answer(ringing);
+  SUBCASE("who acknowledges in time") { prack(ringing, sdp("stands still")); }
+  SUBCASE("or when the phone has answered already") {}
   bob.answer(invite, 200, sdp("offer-of-bob"));
+  if (rseq.empty()) {
+    ann.expect_nothing();  // RFC 3262 §3
+    prack(ringing, sdp("stands still"));
+  }
+  ann.expect("SIP/2.0 200");
   const auto ok = ann.expect("SIP/2.0 200");
+  CHECK(header(ok, "CSeq") == "1 INVITE");
+  CHECK(body(ok).empty());  // offer and answer are made
   ann.take_answer(ok);
-  ann.ack(sdp("answer-of-ann"));
+  bob.expect_nothing();
+  const auto cseq = std::exchange(ann.cseq, 1);
+  ann.ack();
+  ann.cseq = cseq;
+  const auto reinvite = ann.expect("INVITE");
+  CHECK(split_origin(body(reinvite)).second == split_origin(sdp("offer-of-bob")).second);
+  CHECK(split_origin(body(reinvite)).first.find(" 2 IN IP4") != std::string::npos);  // the same session, changed once
+  ann.answer(reinvite, 200, sdp("answer-of-ann"));
+  ann.expect("ACK");
   CHECK(split_origin(body(bob.expect("ACK"))).second == split_origin(sdp("answer-of-ann")).second);
+  engine.advance(10s);
+  ann.expect_nothing();
+  bob.expect_nothing();
   hang_up();
+}
+
+TEST_CASE_FIXTURE(Reliable, "P-13 Later responses to him bring nothing more, and he may give up or be refused") {
+  ann.invite({}, kRequired);
+  const auto invite = bob.take_invite();
+  bob.answer(invite, 180);
+  const auto ringing = ann.expect("SIP/2.0 180");
+  ann.take_answer(ringing);
+  prack(ringing, sdp("stands still"));
+  ann.expect("SIP/2.0 200");
+  bob.answer(invite, 182);
+  const auto queued = ann.expect("SIP/2.0 182");
+  CHECK(body(queued).empty());
+  prack(queued);
+  ann.expect("SIP/2.0 200");
+  bob.answer(invite, 486);
+  bob.expect("ACK");
+  ann.expect("SIP/2.0 486");
+  check_all_gone();
+}
+
+TEST_CASE_FIXTURE(Reliable, "P-13 One who only supports it and offers nothing gets them as they come") {
+  settings->prack = true;
+  ann.invite({}, kSupported100rel);
+  const auto invite = bob.take_invite();
+  bob.answer(invite, 183, sdp("early"));
+  const auto early = ann.expect("SIP/2.0 183");
+  CHECK(header(early, "RSeq").empty());
+  bob.answer(invite, 486);
+  bob.expect("ACK");
+  ann.expect("SIP/2.0 486");
+  check_all_gone();
 }
 
 }  // namespace
