@@ -100,7 +100,7 @@ void Dispatcher::response(stack::ClientTransactionId transaction, const Message&
 }
 
 void Dispatcher::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
-  if (!registrar_.client_failed(transaction) && !outside_.client_failed(transaction)) calls_.client_failed(transaction, failure);
+  if (!registrar_.client_failed(transaction) && !outside_.client_failed(transaction, failure)) calls_.client_failed(transaction, failure);
 }
 
 void Dispatcher::flow_closed(const stack::FlowId& flow, std::string_view) {

@@ -31,8 +31,9 @@ constexpr Key kGeneralKeys[] = {
     {"digest", KeyType::list, "MD5", "", "Algorithms offered in challenges, in that order: MD5, SHA-256. Some phones fail where SHA-256 is offered at all."},
     {"nonce_lifetime", KeyType::seconds, "300", "s", "How long the answer to a challenge is good; after it phones are challenged anew without being asked for the password.", true, 1000, 86400000},
     {"maxforwards", KeyType::integer, "20", "", "Max-Forwards of requests that begin here.", true, 1, 255},
+    {"generate", KeyType::boolean, "no", "", "Scripts may send requests of their own with xsip.generate.", true},
     {"prack", KeyType::boolean, "no", "", "Provisional responses with a description are sent reliably (RFC 3262) to callers who support it, and calls offer it to phones; no does so for callers who require it alone. A route may say otherwise with iprack and prack.", true},
-    {"udp_mtu", KeyType::integer, "1300", "bytes", "A call to an address of no phone of ours, whose transport nothing says, goes by TCP when its INVITE is longer than this, and by UDP after all when nobody answers there within 2 s; 0 is never.", true, 0, 65535},
+    {"udp_mtu", KeyType::integer, "1300", "bytes", "A call or another request to an address of no phone of ours, whose transport nothing says, goes by TCP when it is longer than this, and by UDP after all when nobody answers there within 2 s, unless it is a text message (RFC 3428); 0 is never.", true, 0, 65535},
     {"ignorevia", KeyType::boolean, "no", "", "Answers go to where the packet came from even where Via names another port of the same address; yes is Yate's way.", false},
     {"maxchans", KeyType::integer, "0", "", "Legs at a time; further calls are refused with 503. 0 is any number.", true, 0, 1000000},
     {"t1", KeyType::milliseconds, "500", "ms", "Estimate of a round trip (RFC 3261 timer T1).", false, 10, 60000},
@@ -52,7 +53,7 @@ constexpr Key kGeneralKeys[] = {
 constexpr std::string_view kIgnoredGeneral[] = {
     "accept_generic_events", "allowed_services", "async_process", "auth_copy_headers", "auth_foreign", "auth_valid_callback", "autochangeparty",
     "body_encoding", "caps_rtp", "change_party", "congestion_retry", "copy_on_refer", "detect_alter_route", "dtmfinband", "dtmfinfo",
-    "dtmfmethods", "dtmfmethods_incoming", "expires_def", "fail_on_no_video", "floodevents", "floodprotection", "fork", "forward_sdp", "generate",
+    "dtmfmethods", "dtmfmethods_incoming", "expires_def", "fail_on_no_video", "floodevents", "floodprotection", "fork", "forward_sdp",
     "honor_dtmf_detect", "info", "initial_headers", "keepalive", "lazy100", "max_reg_threads", "maxpkt", "missing_cseq_error", "multi_ringing", "nat",
     "nat_address", "odd_port", "options", "party_mutexcount", "preventive_bye", "printmsg", "privacy", "progress", "provisional", "range",
     "refresh_nosdp", "rtp_localip", "rtp_start", "rtpip", "secure", "send_avp", "sip_req_trans_count", "sip_rsp_trans_count", "tcp_keepalive",
@@ -200,6 +201,7 @@ class Reader {
     if (!anyone && transfer != "users") problem(s, "transfer", fmt::format("transfer: \"{}\" is not users, yes or no", transfer));
     out.check_uri = settings_.boolean(s, "check_uri");
     out.nonce_lifetime = seconds(s, "nonce_lifetime");
+    out.generate = settings_.boolean(s, "generate");
     out.prack = settings_.boolean(s, "prack");
     const auto redirect = settings_.text(s, "redirect");
     out.redirect = redirect == "users"  ? RedirectPolicy::users

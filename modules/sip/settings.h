@@ -75,6 +75,7 @@ struct SipSettings {
   TransferPolicy transfer = TransferPolicy::users;
   RedirectPolicy redirect = RedirectPolicy::users;
   bool trust_identity = true;  ///< of trusted sources (D6)
+  bool generate = false;       ///< scripts may send requests
   bool messages = true;        ///< MESSAGE outside a dialog is routed
   bool auth_calls = true, check_to = true, check_from = true, check_uri = true;
   std::chrono::seconds nonce_lifetime{300};

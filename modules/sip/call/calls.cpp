@@ -253,6 +253,11 @@ stack::ClientTransactionId Calls::send_within(std::string_view id, Method method
   return transaction;
 }
 
+std::string Calls::target_of(std::string_view id) const {
+  const Leg* leg = services_->leg_of(id);
+  return leg ? leg->dialog().target() : std::string();
+}
+
 void Calls::flow_closed(const stack::FlowId& flow) {
   // Unanswered calls hear it from their transactions; answered ones go on over the next connection (D16).
   if (!services_->core.settings->call.drop_on_close) return;

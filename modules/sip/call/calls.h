@@ -42,6 +42,9 @@ class Calls {
   stack::ClientTransactionId send_within(std::string_view id, Method method, std::string_view body, std::string_view type,
                                          const stack::Transactions::ExtraHeaders& headers);
 
+  /// The Request-URI of requests within the dialog of the leg `id`; empty: there is none.
+  std::string target_of(std::string_view id) const;
+
   std::size_t legs() const { return services_->legs.size(); }
   std::size_t dialogs() const { return services_->legs.dialogs(); }
   std::size_t transfers() const { return transfers_.size(); }

@@ -223,82 +223,18 @@ Verdict Outside::execute(jackfield::Message& message) {
     message.set(param::kError, "noanswer");
     return false;
   }
-  return deliver_one(std::move(*answer), &message);
+  return deliver_one(this, alive_, {.request = std::move(request)}, std::move(*answer), &message);
 }
 
-Task<bool> Outside::deliver_one(Pending<Answer> answer, jackfield::Message* message) {
-  const auto outcome = co_await answer.wait();
-  const int code = outcome ? outcome->code : 408;
+Task<bool> Outside::deliver_one(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> pending, jackfield::Message* message) {
+  auto following = follow(self, std::move(alive), std::move(attempt), std::move(pending));
+  const auto answer = co_await std::move(following);
+  const int code = answer ? answer->code : 408;
   message->set(param::kCode, static_cast<long long>(code));
   if (code / 100 == 2) co_return true;
   message->set(param::kError, call::text_of(code));
-  if (outcome && !outcome->phrase.empty()) message->set(param::kReason, outcome->phrase);
+  if (answer && !answer->phrase.empty()) message->set(param::kReason, answer->phrase);
   co_return false;
-}
-
-// What scripts send.
-
-Verdict Outside::generate(jackfield::Message& message) {
-  const auto refuse = [&](std::string_view error, std::string_view reason) {
-    message.set(param::kError, error).set(param::kReason, reason);
-    return false;
-  };
-  const auto method = message.get(param::kMethod);
-  const Method known = method_from(method);
-  const bool word = !method.empty() && method.size() <= 32 && std::ranges::all_of(method, [](char c) { return text::is(c, text::kToken); });
-  // A call is begun and ended with call.* messages: a dialog needs somebody who keeps it.
-  if (!word || known == Method::invite || known == Method::ack || known == Method::cancel || known == Method::bye || known == Method::prack)
-    return refuse("failure", "method names no request that can be sent this way");
-  const auto headers = call::own_headers(message, "sip_");
-  const auto body = message.get(param::kXsipBody);
-  const auto type = message.get(param::kXsipType, kPlainText);
-
-  std::optional<Pending<Answer>> answer;
-  if (const auto id = message.get(param::kId); !id.empty()) {
-    // What changes a session is call.update's: the leg must know of each offer.
-    if (known == Method::other || known == Method::update) return refuse("failure", "a dialog takes no such method");
-    const auto transaction = calls_.send_within(id, known, body, type, [&](Writer& writer) { call::write(writer, headers); });
-    if (!transaction) return refuse("nocall", "there is no such answered leg");
-    answer = sender_.expect(transaction);
-  } else {
-    auto uri = message.get(param::kUri);
-    if (uri.starts_with(kDriver)) uri.remove_prefix(kDriver.size());  // as call.route and user.register write it
-    auto target = call::find_target(core_, bindings_, uri, message);
-    if (!target) return refuse(target.error().error, target.error().reason);
-    answer = sender_.send({.method = std::string(method),
-                           .target = std::move(*target),
-                           .caller = std::string(message.get(param::kUser, message.get(param::kCaller))),
-                           .callername = {},
-                           .called = {},
-                           .domain = std::string(message.get(param::kDomain)),
-                           .body = std::string(body),
-                           .type = std::string(type),
-                           .headers = headers});
-    if (!answer) return refuse("noanswer", "it could not be sent");
-  }
-  if (!message.flag(param::kWait)) return true;
-  return report(std::move(*answer), &message);
-}
-
-Task<bool> Outside::report(Pending<Answer> answer, jackfield::Message* message) {
-  const auto outcome = co_await answer.wait();
-  // Its own headers are done with; what is there afterwards is the answer's.
-  std::vector<std::string> sent;
-  for (const auto& [name, value] : message->parameters())
-    if (name.starts_with("sip_") || name == param::kXsipBody.name || name == param::kXsipType.name) sent.emplace_back(name);
-  for (const auto& name : sent) message->erase(name);
-  if (!outcome) {
-    message->set(param::kError, "timeout");
-    co_return false;
-  }
-  message->set(param::kCode, static_cast<long long>(outcome->code)).set(param::kReason, outcome->phrase);
-  for (const auto& [name, value] : outcome->headers) {
-    std::string parameter = "sip_";
-    for (const char c : name) parameter += text::lower(c);
-    message->set(parameter, value);
-  }
-  if (!outcome->body.empty()) message->set(param::kXsipBody, outcome->body).set(param::kXsipType, outcome->type);
-  co_return true;
 }
 
 }  // namespace jackfield::sip::outside

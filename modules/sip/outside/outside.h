@@ -10,6 +10,7 @@
 
 #include "core.h"
 #include "outside/sender.h"
+#include "stack/client_auth.h"
 
 #include <jackfield/bus.h>
 
@@ -36,7 +37,7 @@ class Outside {
 
   // From the transaction layer: whether it was for a request from here.
   bool response(stack::ClientTransactionId transaction, const Message& response) { return sender_.response(transaction, response); }
-  bool client_failed(stack::ClientTransactionId transaction) { return sender_.client_failed(transaction); }
+  bool client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) { return sender_.client_failed(transaction, failure); }
 
   std::size_t open() const { return sender_.open() + deliveries_.size(); }
 
@@ -46,6 +47,13 @@ class Outside {
     stack::ServerTransactionId transaction;
     std::size_t waiting = 0;
     int code = 0;  ///< the best so far
+  };
+  /// A request of ours while it is under way.
+  struct Attempt {
+    OwnRequest request;
+    std::string leg = {};  ///< within its dialog; empty: outside any
+    stack::Credentials credentials = {};
+    unsigned proofs = 0;  ///< challenges that were answered
   };
 
   void admitted(const stack::IncomingRequest& request, stack::ServerTransactionId transaction, jackfield::Message message);
@@ -58,8 +66,15 @@ class Outside {
 
   Verdict execute(jackfield::Message& message);
   Verdict generate(jackfield::Message& message);
-  static Task<bool> deliver_one(Pending<Answer> answer, jackfield::Message* message);
-  static Task<bool> report(Pending<Answer> answer, jackfield::Message* message);
+  static Task<bool> deliver_one(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer, jackfield::Message* message);
+
+  // What is sent, and sent again where the answer asks for it (own_requests.cpp).
+  std::optional<Pending<Answer>> send(Attempt& attempt);
+  std::optional<Pending<Answer>> again(Attempt& attempt, const Answer& answer);
+  /// The last answer. Nothing: none came in time, or the module stopped.
+  static Task<std::optional<Answer>> follow(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer);
+  static Task<> unattended(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer);
+  static Task<bool> report(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer, jackfield::Message* message);
 
   Core& core_;
   Admission& admission_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jackfield/pending.h>
+#include <jackfield/timers.h>
 
 #include <optional>
 #include <string>
@@ -23,6 +24,10 @@ struct OwnRequest {
   std::string body, type;
   call::OwnHeaders headers;
   unsigned max_forwards = 70;
+
+  // Sender's own, from one attempt to the next: the same Call-ID and From tag, and rising numbers (RFC 3261 §8.1.3.5).
+  std::string call_id = {}, tag = {};
+  std::uint32_t cseq = 0;
 };
 
 /// The final response; 408 where none came.
@@ -30,29 +35,40 @@ struct Answer {
   int code = 408;
   std::string phrase, body, type;
   call::OwnHeaders headers;
+  bool unconnected = false;  ///< it was too long for UDP, and there is no connection to be had
 };
 
 class Sender {
  public:
-  explicit Sender(Core& core) : core_(core), answers_(core.engine.timers()) {}
+  explicit Sender(Core& core);
+  ~Sender();
 
   /// Timer F ends every wait (32 s) before this does.
   static constexpr Duration kDeadline{300000};
-  /// Nothing: it could not be sent.
-  std::optional<Pending<Answer>> send(const OwnRequest& request, Duration deadline = kDeadline);
+  /// Past udp_mtu it goes by TCP where nothing says how (D17, RFC 3428 §8 and RFC 3261 §18.1.1). Nothing: it could not be sent.
+  std::optional<Pending<Answer>> send(OwnRequest& request, Duration deadline = kDeadline);
   /// Waits for the answer to a request that somebody else has sent.
   Pending<Answer> expect(stack::ClientTransactionId transaction, Duration deadline = kDeadline);
 
   // From the transaction layer: whether it was for a request from here.
   bool response(stack::ClientTransactionId transaction, const Message& response);
-  bool client_failed(stack::ClientTransactionId transaction);
+  bool client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure);
   void stop();
   std::size_t open() const { return asked_.size(); }
 
  private:
+  struct Asked {
+    PendingId answer;
+    std::optional<stack::FlowId> opening = {};  ///< the connection that is tried
+    TimerHandle limit = {};
+  };
+  using Table = std::unordered_map<std::uint64_t, Asked>;
+  Asked take(Table::iterator asked);
+
   Core& core_;
+  TimerSinkId timers_;
   Pendings answers_;
-  std::unordered_map<std::uint64_t, PendingId> asked_;  // by transaction
+  Table asked_;  // by transaction
 };
 
 }  // namespace jackfield::sip::outside

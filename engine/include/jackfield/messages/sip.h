@@ -32,12 +32,13 @@ inline constexpr MessageName kSipMethod{
     .parameters = kSipMethodParameters};
 
 inline constexpr ParameterUse kXsipGenerateParameters[] = {
-    {&param::kMethod}, {&param::kUri},          {&param::kId},           {&param::kUser},     {&param::kCaller},   {&param::kDomain},
+    {&param::kMethod}, {&param::kUri},          {&param::kId},           {&param::kUser},     {&param::kCaller},   {&param::kDomain},   {&param::kAuthname}, {&param::kPassword},
     {&param::kHost},   {&param::kPort},         {&param::kOconnectionId}, {&param::kOipTransport}, {&param::kWait}, {&param::kXsipBody, Way::both},
     {&param::kXsipType, Way::both}, {&param::kCode, Way::out}, {&param::kReason, Way::out}, {&param::kError, Way::out}};
 inline constexpr MessageName kXsipGenerate{
     .name = "xsip.generate",
-    .doc = "Send a request: to `uri`, or within the dialog of the leg `id`. Parameters that begin with sip_ are its headers.",
+    .doc = "Send a request: to `uri`, or within the dialog of the leg `id`. Parameters that begin with sip_ are its headers. A challenge is "
+           "answered where there is a password. Served with generate=yes in sip.conf.",
     .sent_by = "scripts",
     .result = "true: it was sent; with `wait` true: it was answered, and `code`, `reason`, sip_ headers and the body are the answer's",
     .parameters = kXsipGenerateParameters};
