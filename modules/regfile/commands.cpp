@@ -1,13 +1,13 @@
 #include "commands.h"
 
 #include "atomic_file.h"
+#include "digest/password.h"
 #include "settings.h"
 #include "users_text.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <set>
 
@@ -17,10 +17,6 @@ namespace {
 constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
 constexpr std::string_view kUsage = "add NAME [--password-stdin] | passwd NAME [--password-stdin] | remove NAME | list";
 constexpr unsigned kNewFileMode = 0600;  // there are passwords in it
-
-/// 31 characters: no 0 o, 1 l i. 20 of them are 99 bits.
-constexpr std::string_view kAlphabet = "abcdefghjkmnpqrstuvwxyz23456789";
-constexpr std::size_t kPasswordLength = 20;
 
 class UserCommand {
  public:
@@ -109,7 +105,7 @@ class UserCommand {
 
   /// Nothing when it was refused; the reason has been said.
   std::optional<std::string> choose(bool from_stdin) {
-    if (!from_stdin) return generate_password(context_.random);
+    if (!from_stdin) return digest::generate_password([this](std::span<std::uint8_t> bytes) { context_.random.fill(bytes); });
     std::string line;
     std::getline(input_, line);
     if (line.ends_with('\r')) line.pop_back();
@@ -155,20 +151,6 @@ int run_user(CommandContext& context) { return user_command(context, std::cin); 
 const ModuleCommand kCommands[] = {
     {.verb = "user", .usage = kUsage, .doc = "Adds, changes and removes users of regfile.conf; a generated password is printed once.", .run = run_user},
 };
-
-std::string generate_password(Random& random) {
-  std::string password;
-  // Bytes beyond the last whole round of the alphabet are thrown away, so that every character is as likely.
-  constexpr auto kLimit = 256 - 256 % kAlphabet.size();
-  std::array<std::uint8_t, 64> bytes;
-  while (password.size() < kPasswordLength) {
-    random.fill(bytes);
-    for (const auto byte : bytes) {
-      if (byte < kLimit && password.size() < kPasswordLength) password.push_back(kAlphabet[byte % kAlphabet.size()]);
-    }
-  }
-  return password;
-}
 
 int user_command(CommandContext& context, std::istream& input) { return UserCommand(context, input).run(); }
 

@@ -4,7 +4,6 @@
 #include <jackfield/module.h>
 
 #include <istream>
-#include <string>
 
 namespace jackfield::regfile {
 
@@ -12,8 +11,5 @@ extern const ModuleCommand kCommands[1];
 
 /// Exit code as ModuleCommand::run; `input` is where --password-stdin reads.
 int user_command(CommandContext& context, std::istream& input);
-
-/// At least 96 bits in an alphabet without look-alikes, easy to type into a phone.
-std::string generate_password(Random& random);
 
 }  // namespace jackfield::regfile

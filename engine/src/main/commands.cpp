@@ -58,7 +58,7 @@ tl::expected<std::unique_ptr<DirectDatabase>, std::string> open_database(const C
     auto opened = module->open_database(*loaded.settings, account, configuration.state_dir());
     if (!opened || *opened) return opened;
   }
-  return tl::unexpected(fmt::format("no enabled module has a database account `{}`: `jackfield module enable sqlitedb` or pgsqldb, and [{}] in its file", account, account));
+  return tl::unexpected(fmt::format("no enabled module serves a database account `{0}`: `jackfield module enable NAME` enables one, [{0}] in its file is the account", account));
 }
 
 int run_module_command(const Configuration& configuration, const FoundCommand& found, std::span<const std::string> arguments) {

@@ -1,0 +1,138 @@
+#include "users.h"
+
+#include "bindings.h"
+#include "rows.h"
+
+#include <jackfield/messages/user.h>
+
+#include <fmt/format.h>
+
+namespace jackfield::register_module {
+namespace param = messages::param;
+namespace {
+
+/// Users without a password whom the log names, each once.
+constexpr std::size_t kNamedUsers = 100;
+constexpr std::string_view kFailure = "failure";
+constexpr std::string_view kReplyHeader = "osip_";
+
+/// NULL or nothing where the password is, and no hash: D1.
+bool refuse_without_password(Shared& shared, Message& message) {
+  const std::string username(message.get(param::kUsername));
+  if (shared.named.size() < kNamedUsers && shared.named.insert(username).second) {
+    shared.database->log().warning("event=no-password user={} reason=\"there is no password in the database, and without one nobody is let in\" "
+                                   "hint=\"allow_empty_password=yes in [general] of register.conf is Yate's way\"",
+                                   log_value(username));
+  }
+  message.set(param::kError, "forbidden").set(param::kReason, "This user has no password");
+  message.set_retvalue("-");
+  return true;
+}
+
+Task<bool> authenticate(SharedPtr shared, std::shared_ptr<const RegisterSettings> settings, Message& message) {
+  const auto& handler = settings->auth;
+  const Values values(shared->database->engine(), message);
+  auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
+  const Answer answer = co_await std::move(asking);
+  if (!answer.good()) co_return no_answer(message, handler);
+  if (answer.row_count() == 0) co_return false;
+  const auto& rows = *answer.rows;
+  if (!handler.result.empty() && !column_of(rows, handler.result)) {
+    shared->database->log().error("event=no-column section={} column={} reason=\"the query gives no column of that name, which result= asks for\"", handler.section,
+                                  log_value(handler.result));
+    message.set(param::kError, kFailure);
+    message.set_retvalue("-");
+    co_return true;
+  }
+  const bool named = !message.get(param::kUsername).empty();
+  set_parameters(message, columns_of(rows, 0, handler.result));
+  const auto password = handler.result.empty() ? std::nullopt : cell(rows, 0, handler.result);
+  message.set_retvalue(password.value_or(std::string_view()));
+  const bool secret = !message.retvalue().empty() || !message.get(param::kHa1Md5).empty() || !message.get(param::kHa1Sha256).empty();
+  // Without credentials the question was about the source: a row is the answer.
+  if (secret || !named || settings->allow_empty_password) co_return true;
+  co_return refuse_without_password(*shared, message);
+}
+
+Task<bool> keep(SharedPtr shared, std::shared_ptr<const RegisterSettings> settings, Message& message) {
+  const auto& handler = settings->registration;
+  const Values values(shared->database->engine(), message);
+  auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
+  const Answer answer = co_await std::move(asking);
+  if (!answer.good()) {
+    if (handler.on_fail == OnFail::refuse) message.set(param::kError, kFailure);
+    co_return false;
+  }
+  if (answer.affected < 1 && answer.row_count() == 0) co_return false;
+  if (handler.max_contacts) message.set(param::kMaxContacts, static_cast<long long>(*handler.max_contacts));
+  if (answer.row_count() > 0) {
+    if (const auto most = cell(*answer.rows, 0, param::kMaxContacts.name)) message.set(param::kMaxContacts, *most);
+    for (const auto& [name, value] : columns_of(*answer.rows, 0, {}))
+      if (name.starts_with(kReplyHeader)) message.set(name, value);
+  }
+  if (!handler.shared) co_return true;
+  auto reading = attach_shared(shared->database, settings, message);
+  co_await std::move(reading);
+  co_return true;
+}
+
+Task<bool> forget(SharedPtr shared, std::shared_ptr<const RegisterSettings> settings, Message& message) {
+  const auto& handler = settings->unregister;
+  const Values values(shared->database->engine(), message);
+  auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
+  const Answer answer = co_await std::move(asking);
+  if (answer.good() && settings->registration.shared && !message.get(param::kUsername).empty()) {
+    auto reading = attach_shared(shared->database, settings, message);
+    co_await std::move(reading);
+  }
+  co_return false;  // other stores may know him, too
+}
+
+}  // namespace
+
+bool no_answer(Message& message, const HandlerSettings& handler) {
+  if (handler.on_fail == OnFail::pass) return false;
+  message.set(param::kError, kFailure);
+  message.set_retvalue("-");
+  return false;
+}
+
+bool refuse_critical(Message& message) {
+  message.set(param::kError, kFailure);
+  return false;
+}
+
+Verdict user_auth(const SharedPtr& shared, Message& message) {
+  if (!message.flag(param::kAuthRegister, true)) return false;
+  const auto& handler = shared->settings->auth;
+  // Before a challenge, user.auth names nobody; a query that only looks for a name needs not be asked.
+  const Values values(shared->database->engine(), message);
+  if (!handler.query.indirect() && values.about_nobody(handler.query)) return false;
+  return authenticate(shared, shared->settings, message);
+}
+
+Verdict user_register(const SharedPtr& shared, Message& message) {
+  if (!message.flag(param::kRegisterRegister, true)) return false;
+  if (shared->critical) return refuse_critical(message);
+  return keep(shared, shared->settings, message);
+}
+
+Verdict user_unregister(const SharedPtr& shared, Message& message) {
+  if (!message.flag(param::kRegisterRegister, true)) return false;
+  const Values values(shared->database->engine(), message);
+  if (!shared->settings->unregister.query.indirect() && values.about_nobody(shared->settings->unregister.query)) return false;
+  return forget(shared, shared->settings, message);
+}
+
+Verdict user_bindings(const SharedPtr& shared, Message& message) {
+  if (!message.flag(param::kRegisterRegister, true)) return false;
+  // sip says its realm with its first question. Hashes that `jackfield user` makes are for ours.
+  const auto realm = message.get(param::kRealm);
+  if (!realm.empty() && realm != shared->settings->realm && shared->settings->auth.enabled && shared->settings->auth.result.empty()) {
+    shared->database->log().warning("event=other-realm realm={} ours={} reason=\"hashes that `jackfield user` makes let nobody in\" hint=\"set realm= in [general] of register.conf\"",
+                                    log_value(realm), log_value(shared->settings->realm));
+  }
+  return tell_bindings(shared->database, shared->settings, message);
+}
+
+}  // namespace jackfield::register_module
