@@ -4,9 +4,14 @@
     class RegistrationsOnSqlite(OnSqlite, Registrations, Case): pass
     class RegistrationsOnPostgres(OnPostgres, Registrations, Case): pass
 """
+import itertools
 import os
 import re
 import sqlite3
+import sys
+import zlib
+
+from .postgres import Postgres
 
 ACCOUNT = "jackfield"
 
@@ -53,10 +58,34 @@ class OnSqlite:
         return {"database": path}
 
 
+class PostgresDatabase:
+    """One database of a server that the tests of a class share."""
+
+    def __init__(self, server, name):
+        self._server, self._name = server, name
+        server.sql(f"CREATE DATABASE {name}", database="postgres")
+
+    def sql(self, text):
+        return self._server.sql(text, database=self._name)
+
+    @property
+    def settings(self):
+        return {**self._server.settings, "database": self._name}
+
+
 class OnPostgres:
     DATABASE_MODULE = "pgsqldb"
     IS_POSTGRES = True
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        number = zlib.crc32(f"{cls.__module__}.{cls.__qualname__} {os.path.basename(sys.argv[0])}".encode())
+        cls._server = Postgres(f"127.{1 + number % 254}.{number >> 8 & 255}.{20 + (number >> 16) % 200}", fsync=False)
+        cls.addClassCleanup(cls._server.close)
+        cls._server.start()
+        cls._numbers = itertools.count(1)
+
     def start_database(self):
-        self.database = self.postgres(fsync=False)
+        self.database = PostgresDatabase(self._server, f"test_{next(self._numbers)}")
         return self.database.settings
