@@ -1,0 +1,146 @@
+#include "listeners.h"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace jackfield::extmodule {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kMostConnections = 1000;
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+
+}  // namespace
+
+struct Listeners::Door {
+  using Protocol = asio::generic::stream_protocol;
+  explicit Door(asio::io_context& loop) : acceptor(loop) {}
+  ListenerSettings settings;
+  asio::basic_socket_acceptor<Protocol> acceptor;
+};
+
+/// Shared with the accepts under way.
+struct Listeners::State : std::enable_shared_from_this<State> {
+  explicit State(Engine& engine_in) : engine(engine_in), log(engine_in.log("extmodule")) {}
+  Engine& engine;
+  Logger& log;
+  std::map<std::uint64_t, std::unique_ptr<Door>> doors;
+  std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
+  std::uint64_t next_id = 1;
+  Locals locals;
+  TimerSinkId sink = 0;
+  bool closed = false;
+
+  void accept(std::uint64_t id) {
+    Door& door = *doors.at(id);
+    door.acceptor.async_accept([self = shared_from_this(), id](const boost::system::error_code& error, Door::Protocol::socket socket) {
+      if (self->closed || error == asio::error::operation_aborted) return;
+      if (error) {
+        // Out of descriptors, say: at once again would take the whole processor.
+        self->engine.timers().start(self->sink, id, kAcceptPause);
+        return;
+      }
+      self->welcome(self->doors.at(id)->settings, std::move(socket));
+      self->accept(id);
+    });
+  }
+
+  void welcome(const ListenerSettings& settings, Door::Protocol::socket socket) {
+    if (sessions.size() >= kMostConnections) {
+      log.warning("event=script-refused listener={} reason=too-many connections={}", settings.name, sessions.size());
+      return;
+    }
+    boost::system::error_code error;
+    const int descriptor = socket.release(error);
+    if (error) return;
+    const auto id = next_id++;
+    auto name = fmt::format("{}/{}", settings.name, id);
+    log.info("event=script-connected script={}", name);
+    sessions.emplace(id, Session::begin(engine, std::move(name), Connection::make(engine, descriptor, descriptor), locals, settings.secret,
+                                        [weak = weak_from_this(), id](Session& session, std::string_view why) {
+                                          const auto self = weak.lock();
+                                          if (!self) return;
+                                          self->log.info("event=script-closed script={} why={}", session.name(), log_value(why));
+                                          self->sessions.erase(id);
+                                        }));
+  }
+};
+
+Listeners::Listeners(Engine& engine) : state_(std::make_shared<State>(engine)) {
+  state_->sink = engine.timers().add_sink([state = state_.get()](std::uint64_t id) { state->accept(id); });
+}
+
+Listeners::~Listeners() {
+  state_->closed = true;
+  state_->engine.timers().remove_sink(state_->sink);
+  for (auto& [id, door] : state_->doors) {
+    boost::system::error_code ignored;
+    door->acceptor.close(ignored);
+    if (door->settings.is_local) ::unlink(door->settings.path.c_str());
+  }
+  for (auto sessions = std::move(state_->sessions); auto& [id, session] : sessions) session->close("the module stops");
+}
+
+tl::expected<void, std::string> Listeners::open(const ListenerSettings& settings) {
+  auto door = std::make_unique<Door>(state_->engine.io());
+  door->settings = settings;
+  boost::system::error_code error;
+  const auto failed = [&](std::string_view what) { return tl::unexpected(fmt::format("[listener {}]: {}: {}", settings.name, what, error.message())); };
+  if (settings.is_local) {
+    if (settings.path.size() > 107) return tl::unexpected(fmt::format("[listener {}]: path= may have 107 bytes", settings.name));
+    // One that nobody listens on is left from a server that was killed.
+    asio::local::stream_protocol::socket probe(state_->engine.io());
+    probe.connect(asio::local::stream_protocol::endpoint(settings.path), error);
+    if (!error) return tl::unexpected(fmt::format("[listener {}]: somebody listens on {} already", settings.name, settings.path));
+    struct stat about {};
+    if (lstat(settings.path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode)) ::unlink(settings.path.c_str());
+    error = {};
+    door->acceptor.open(asio::local::stream_protocol(), error);
+    const auto mask = umask(0177);  // its owner only, from the first moment on
+    if (!error) door->acceptor.bind(asio::local::stream_protocol::endpoint(settings.path), error);
+    umask(mask);
+    if (error) return failed(settings.path);
+  } else {
+    const auto address = asio::ip::make_address(settings.address, error);
+    if (error) return failed(settings.address);
+    const asio::ip::tcp::endpoint endpoint(address, settings.port);
+    door->acceptor.open(endpoint.protocol(), error);
+    if (!error) door->acceptor.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) door->acceptor.bind(endpoint, error);
+    if (error) return failed(fmt::format("{}:{}", settings.address, settings.port));
+  }
+  door->acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return failed("listen");
+  state_->doors.emplace(state_->next_id++, std::move(door));
+  return {};
+}
+
+void Listeners::serve(Locals locals) {
+  state_->locals = std::move(locals);
+  for (const auto& [id, door] : state_->doors) state_->accept(id);
+}
+
+void Listeners::each_session(const std::function<void(const Session&)>& visit) const {
+  for (const auto& [id, session] : state_->sessions) visit(*session);
+}
+
+std::string Listeners::list() const {
+  std::string out;
+  each_session([&](const Session& session) {
+    out += fmt::format("{} handlers={} waiting={} late={}\r\n", session.name(), session.handlers(), session.waiting(), session.late());
+  });
+  return out;
+}
+
+}  // namespace jackfield::extmodule

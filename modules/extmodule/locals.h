@@ -1,0 +1,41 @@
+// What a script sets for itself with `%%>setlocal:name:value`, and what it may read that way (COMPAT §9). Pure but for what it reads.
+#pragma once
+
+#include <jackfield/engine.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace jackfield::extmodule {
+
+struct Locals {
+  std::string id, reason, trackparam, debugname;
+  bool disconnected = false;
+  Duration timeout = std::chrono::milliseconds(10000);
+  bool timebomb = false;
+  std::size_t maxqueue = 1000;
+  std::size_t bufsize = 8192;
+  bool restart = false;
+  bool reenter = false;
+  bool selfwatch = false;
+  bool setdata = true;
+  bool settime = false;
+  int debuglevel = 0;
+
+  // Not the script's to change.
+  int priority = 100;              ///< of handlers that it installs without one
+  int breaker = 5;                 ///< late answers in a row after which it is spared
+  Duration breaker_pause = std::chrono::seconds(10);
+  std::string on_fail;             ///< the route of calls it should have routed and did not
+};
+
+struct LocalResult {
+  std::string value;
+  bool known = true;
+};
+
+/// An empty value asks only. Unknown names, and values that are none for that name, are not known.
+LocalResult set_local(Locals& locals, std::string_view name, std::string_view value, const Engine& engine);
+
+}  // namespace jackfield::extmodule

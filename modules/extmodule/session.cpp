@@ -1,0 +1,293 @@
+#include "session.h"
+
+#include <jackfield/messages/call.h>
+#include <jackfield/settings.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace jackfield::extmodule {
+namespace {
+
+constexpr std::size_t kMostUnsent = 1024 * 1024;  // a script that does not read is not told more
+
+/// Takes as long for a wrong secret as for the right one.
+bool same_secret(std::string_view a, std::string_view b) {
+  unsigned char difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[b.empty() ? 0 : i % b.size()]);
+  return difference == 0;
+}
+
+}  // namespace
+
+std::shared_ptr<Session> Session::begin(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, std::string secret, Ended ended) {
+  std::shared_ptr<Session> session(new Session(engine, std::move(name), std::move(connection), std::move(locals), std::move(secret), std::move(ended)));
+  session->connection_->set_longest_line(session->locals_.bufsize);
+  session->connection_->start({.line =
+                                   [weak = session->weak_from_this()](std::string_view line) {
+                                     if (const auto self = weak.lock()) self->line(line);
+                                   },
+                               .closed =
+                                   [weak = session->weak_from_this()](std::string_view why) {
+                                     if (const auto self = weak.lock()) self->close(why);
+                                   }});
+  return session;
+}
+
+Session::Session(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, std::string secret, Ended ended)
+    : engine_(engine),
+      log_(engine.log("extmodule")),
+      name_(std::move(name)),
+      connection_(std::move(connection)),
+      locals_(std::move(locals)),
+      secret_(std::move(secret)),
+      ended_(std::move(ended)),
+      pendings_(engine.timers()) {}
+
+Session::~Session() {
+  if (!over_) connection_->close();
+}
+
+void Session::close(std::string_view why) {
+  if (over_) return;
+  over_ = true;
+  const auto self = shared_from_this();
+  connection_->close();
+  handlers_.clear();
+  watchers_.clear();
+  pendings_.stop();  // what it was asked goes on without it
+  ended_(*this, why);
+}
+
+void Session::line(std::string_view line) {
+  if (over_ || line.empty()) return;
+  bool understood = false;
+  if (!secret_.empty()) {
+    const auto told = line.starts_with("%%>auth:") ? unescaped(line.substr(8)) : std::nullopt;
+    if (!told || !same_secret(*told, secret_)) {
+      log_.warning("event=script-refused script={} reason=wrong-secret", log_value(name_));
+      say("%%<auth:false");
+      return close("it did not tell the secret");
+    }
+    secret_.clear();
+    return say("%%<auth:true");
+  }
+  const bool from_script = line.starts_with("%%>"), to_script = line.starts_with("%%<");
+  if (from_script || to_script) {
+    const auto colon = line.find(':');
+    const auto keyword = line.substr(3, colon == std::string_view::npos ? colon : colon - 3);
+    const auto fields = colon == std::string_view::npos ? std::string_view() : line.substr(colon + 1);
+    understood = to_script ? keyword == "message" && answer(fields) : command(keyword, fields);
+  }
+  if (understood || over_) return;
+  log_.warning("event=bad-line script={} line={}", log_value(name_), log_value(line.substr(0, 200)));
+  say(fmt::format("Error in: {}", line));
+}
+
+bool Session::command(std::string_view keyword, std::string_view fields) {
+  if (keyword == "message") return message(fields);
+  if (keyword == "install") return install(fields);
+  if (keyword == "uninstall") return uninstall(fields);
+  if (keyword == "watch") return watch(fields, true);
+  if (keyword == "unwatch") return watch(fields, false);
+  if (keyword == "setlocal") return set_local(fields);
+  if (keyword == "output") return log_.info("{}", fields), true;
+  if (keyword == "debug") return debug(fields);
+  if (keyword == "connect") return connected(fields);
+  if (keyword == "quit") return quit(), true;
+  return false;
+}
+
+/// Every session here is one with the whole bus; a channel is asked for by call.execute.
+bool Session::connected(std::string_view fields) {
+  const auto parts = split_fields(fields);
+  if (parts[0] == "global") return true;
+  log_.warning("event=script-refused script={} role={}", log_value(name_), log_value(parts[0]));
+  close("it asked for a role that there is not");
+  return true;
+}
+
+bool Session::message(std::string_view fields) {
+  auto wire = parse_message(fields);
+  if (!wire) return false;
+  dispatch(std::move(*wire));
+  return true;
+}
+
+void Session::dispatch(WireMessage wire) {
+  const bool now = wire.time == 0 || locals_.settime;
+  auto made = std::make_shared<Message>(wire.name, now ? engine_.clock().wall() : WallTime(std::chrono::seconds(wire.time)));
+  made->set_retvalue(wire.retval);
+  for (const auto& parameter : wire.parameters)
+    if (parameter.value) made->set(parameter.name, *parameter.value);
+  own_.insert(made.get());
+  Verdict verdict = engine_.bus().dispatch(*made);
+  if (verdict.immediate()) return finish(*made, verdict.handled(), wire.id);
+  engine_.spawn("message of a script", dispatch_slowly(shared_from_this(), std::move(made), std::move(verdict), std::move(wire.id)));
+}
+
+Task<> Session::dispatch_slowly(std::shared_ptr<Session> self, std::shared_ptr<Message> message, Verdict verdict, std::string id) {
+  const bool handled = co_await settle(std::move(verdict));
+  self->finish(*message, handled, id);
+}
+
+void Session::finish(const Message& message, bool handled, std::string_view id) {
+  own_.erase(&message);
+  if (over_ || id.empty()) return;
+  append_answer(connection_->output(), id, handled, message);
+  connection_->flush();
+}
+
+bool Session::answer(std::string_view fields) {
+  const auto colon = fields.find(':');
+  if (colon == std::string_view::npos) return false;
+  PendingId id = 0;
+  const auto number = fields.substr(0, colon);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), id);
+  auto read = parse_answer(fields.substr(colon + 1));
+  if (!read) return false;
+  const bool known = error == std::errc() && end == number.data() + number.size() && pendings_.complete(id, std::move(*read));
+  if (!known) log_.debug("event=late-answer script={} id={}", log_value(name_), log_value(number));
+  return true;
+}
+
+bool Session::install(std::string_view fields) {
+  const auto parts = split_fields(fields);
+  if (parts.size() < 2) return false;
+  const auto name = unescaped(parts[1]), filter_name = unescaped(parts.size() > 2 ? parts[2] : ""), filter_value = unescaped(parts.size() > 3 ? parts[3] : "");
+  const auto priority = parts[0].empty() ? std::optional<std::int64_t>(locals_.priority) : parse_integer(parts[0]);
+  if (!name || !filter_name || !filter_value || !priority || *priority < 0 || *priority > 1000000) return false;
+  const bool installed = !name->empty() && !handlers_.contains(*name);
+  if (installed) {
+    handlers_.emplace(*name, Installed{static_cast<int>(*priority),
+                                       engine_.bus().install({.message = *name,
+                                                              .priority = static_cast<int>(*priority),
+                                                              .track = locals_.trackparam,
+                                                              .filter_name = *filter_name,
+                                                              .filter_value = *filter_value},
+                                                             [weak = weak_from_this()](Message& message) -> Verdict {
+                                                               const auto self = weak.lock();
+                                                               return self ? self->ask(message) : Verdict(false);
+                                                             })});
+  }
+  say(fmt::format("%%<install:{}:{}:{}", *priority, parts[1], wire_boolean(installed)));
+  return true;
+}
+
+bool Session::uninstall(std::string_view fields) {
+  const auto name = unescaped(fields);
+  if (!name) return false;
+  const auto found = handlers_.find(*name);
+  const bool known = found != handlers_.end();
+  const int priority = known ? found->second.priority : 0;
+  if (known) handlers_.erase(found);
+  say(fmt::format("%%<uninstall:{}:{}:{}", priority, fields, wire_boolean(known)));
+  return true;
+}
+
+bool Session::watch(std::string_view fields, bool on) {
+  const auto name = unescaped(fields);
+  if (!name) return false;
+  const bool known = watchers_.contains(*name);
+  if (on && !known) {
+    watchers_.emplace(*name, engine_.bus().watch(*name, [weak = weak_from_this()](const Message& message, bool handled) {
+      if (const auto self = weak.lock()) self->watched(message, handled);
+    }));
+  } else if (!on && known) {
+    watchers_.erase(watchers_.find(*name));
+  }
+  say(fmt::format("%%<{}:{}:{}", on ? "watch" : "unwatch", fields, wire_boolean(on != known)));
+  return true;
+}
+
+bool Session::set_local(std::string_view fields) {
+  const auto parts = split_fields(fields);
+  const auto name = unescaped(parts[0]), value = unescaped(parts.size() > 1 ? parts[1] : "");
+  if (!name || !value) return false;
+  const auto result = extmodule::set_local(locals_, *name, *value, engine_);
+  connection_->set_longest_line(locals_.bufsize);
+  std::string reply = fmt::format("%%<setlocal:{}:", parts[0]);
+  append_escaped(reply, result.value);
+  say(fmt::format("{}:{}", reply, wire_boolean(result.known)));
+  return true;
+}
+
+bool Session::debug(std::string_view fields) {
+  const auto parts = split_fields(fields);
+  const auto text = unescaped(parts.size() > 1 ? parts[1] : "");
+  if (!text) return false;
+  const auto level = parse_integer(parts[0]).value_or(9);
+  const auto& who = locals_.debugname.empty() ? name_ : locals_.debugname;
+  if (level <= 2) log_.error("{}: {}", who, *text);
+  else if (level <= 5) log_.warning("{}: {}", who, *text);
+  else if (level <= 8) log_.info("{}: {}", who, *text);
+  else log_.debug("{}: {}", who, *text);
+  return true;
+}
+
+void Session::quit() {
+  say("%%<quit");
+  locals_.restart = false;  // it means it
+  close("quit");
+}
+
+void Session::say(std::string_view line) {
+  connection_->output().append(line).push_back('\n');
+  connection_->flush();
+}
+
+Verdict Session::ask(Message& message) {
+  if (over_ || (own_.contains(&message) && !locals_.reenter)) return false;
+  const bool spared = engine_.clock().now() < spared_until_;
+  if (spared || waiting_ >= locals_.maxqueue || connection_->unsent() > kMostUnsent) {
+    if (!spared) log_.warning("event=script-behind script={} waiting={} message={}", log_value(name_), waiting_, message.name());
+    return unanswered(message);
+  }
+  return wait(shared_from_this(), &message);
+}
+
+Task<bool> Session::wait(std::shared_ptr<Session> self, Message* message) {
+  auto pending = self->pendings_.open<WireAnswer>(self->locals_.timeout);
+  append_question(self->connection_->output(), std::to_string(pending.id()), *message);
+  self->connection_->flush();
+  ++self->waiting_;
+  const auto answer = co_await pending.wait();
+  --self->waiting_;
+  if (answer) {
+    self->late_in_a_row_ = 0;
+    answer->apply(*message);
+    co_return answer->handled;
+  }
+  if (answer.error().kind == PendingError::Kind::late) self->answered_late();
+  co_return self->unanswered(*message);
+}
+
+void Session::answered_late() {
+  ++late_;
+  log_.warning("event=script-late script={} timeout={}ms", log_value(name_), locals_.timeout.count());
+  if (locals_.timebomb) return close("it did not answer in time");
+  if (++late_in_a_row_ < locals_.breaker || locals_.breaker == 0) return;
+  // From now on one question after each pause tries it again.
+  spared_until_ = engine_.clock().now() + locals_.breaker_pause;
+  log_.error("event=script-spared script={} late={} pause={}ms", log_value(name_), late_in_a_row_, locals_.breaker_pause.count());
+}
+
+bool Session::unanswered(Message& message) const {
+  if (locals_.on_fail.empty() || message.name() != messages::kCallRoute.name) return false;
+  message.set_retvalue(locals_.on_fail);
+  return true;
+}
+
+void Session::watched(const Message& message, bool handled) {
+  if (over_ || (own_.contains(&message) && !locals_.selfwatch)) return;
+  const bool behind = connection_->unsent() > kMostUnsent;
+  if (behind && !skipped_watches_) log_.warning("event=script-behind script={} unsent={} watched messages are left out", log_value(name_), connection_->unsent());
+  skipped_watches_ = behind;
+  if (behind) return;
+  append_answer(connection_->output(), {}, handled, message);
+  connection_->flush();
+}
+
+}  // namespace jackfield::extmodule

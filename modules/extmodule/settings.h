@@ -1,0 +1,43 @@
+// extmodule.conf as the module uses it.
+#pragma once
+
+#include "locals.h"
+
+#include <jackfield/settings.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace jackfield::extmodule {
+
+extern const KeyTable kKeys;
+
+enum class Restart : std::uint8_t { never, failure, always };
+
+struct ScriptSettings {
+  std::string folder;  ///< empty: `scripts` below the shared files
+  Restart restart = Restart::failure;
+  Locals locals;       ///< what a script begins with
+};
+
+struct ListenerSettings {
+  std::string name;
+  bool is_local = false;
+  std::string address;
+  std::uint16_t port = 0;
+  std::string path;
+  std::string secret;  ///< to be told first (`%%>auth:SECRET`); empty: none
+  SourceLine where;
+};
+
+struct ExtModuleSettings {
+  ScriptSettings scripts;
+  std::vector<ListenerSettings> listeners;
+  std::vector<std::pair<std::string, std::string>> started, executed;  ///< name, argument
+};
+
+ExtModuleSettings read_settings(const Settings& settings, Problems& problems);
+
+}  // namespace jackfield::extmodule
