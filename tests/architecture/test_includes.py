@@ -18,6 +18,7 @@ HOMES = {
     r"boost/dll": ("engine/src/loader/",),
     r"CLI/": ("engine/src/main/",),
     r"systemd/": ("engine/src/",),
+    r"(libpq|postgresql/)": ("modules/pgsqldb/",),
     r"sqlite3": ("modules/sqlitedb/",),
 }
 # The SIP stack knows clocks and timers, not the bus.

@@ -1,4 +1,4 @@
-"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale]
+"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [database]
 
 Measures Jackfield beside Kamailio and the limit (a program that only reads and writes datagrams) in one run on this machine, servers
 in turn, and prints what an operation costs: microseconds of processor time of all of a server's processes. Everything stays on
@@ -10,6 +10,7 @@ unless --repeat says otherwise, which shows that they work rather than how thing
   idle       100 registrations a second; and how often a server without work wakes up
   memory     bytes a binding takes
   scale      the cost with 2,000 and with 200,000 users; the time a start with all of them takes
+  database   reading a user and writing a binding, as a registration does, in PostgreSQL: the bus, the module and the server
 """
 import argparse
 import json
@@ -22,6 +23,7 @@ import time
 
 import measure
 import servers
+from jackfield_test.postgres import Postgres
 from table import Table, duration
 
 
@@ -193,9 +195,52 @@ class Bench:
         table.row(str(many), f"{seconds:.2f} s", f"≤ 2 s: {'met' if seconds <= 2 else 'missed'}")
         table.print()
 
+    def database(self):
+        users, count = 10000, self.size(100000, 3000)
+        postgres = Postgres("127.0.0.1", port=15432, program_prefix=servers.on_first_processor())
+        table = Table("A read and a committed write in PostgreSQL", "connections", "at once", "our CPU µs", "PostgreSQL's", "together", "per second", "p50", "p99", "goal")
+        try:
+            postgres.start()
+            postgres.sql(f"""
+                CREATE TABLE users (username text PRIMARY KEY, password text);
+                INSERT INTO users SELECT 'u' || i, 's' || i FROM generate_series(1000000, {1000000 + users - 1}) i;
+                CREATE TABLE bindings (username text, contact text, location text, expires bigint, node text, PRIMARY KEY (username, contact))""")
+            for pool, window in ((1, 256), (2, 256), (3, 256), (4, 256), (2, 32), (2, 1)):
+                progress(f"{pool} connections, {window} at once")
+                reports = [self.database_load(postgres, {"poolsize": pool}, window, count if window > 1 else count // 50) for _ in range(self._repeat)]
+                report = {key: statistics.median(one[key] for one in reports) for key in ("cpu_us", "server_us", "per_second", "p50_us", "p99_us")}
+                together = report["cpu_us"] + report["server_us"]
+                # 0.4 of what Kamailio and its database take for a registration.
+                goal = f"≤ 150: {'met' if together <= 150 else 'missed'}" if (pool, window) == (2, 256) else ""
+                table.row(str(pool), str(window), f"{report['cpu_us']:.1f}", f"{report['server_us']:.1f}", f"{together:.1f}", f"{report['per_second']:.0f}",
+                          duration(report["p50_us"]), duration(report["p99_us"]), goal)
+        finally:
+            postgres.close()
+        progress("")
+        table.print()
+
+    def database_load(self, postgres, keys, window, count):
+        """One run of it; the report of the load, and what PostgreSQL took meanwhile."""
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("[bench]\n" + "".join(f"{key}={value}\n" for key, value in {**postgres.settings, **keys}.items()))
+            file.flush()
+            program = servers.on_first_processor(os.path.join(self._build, "bench", "pgsqldb_load"), file.name, str(count), str(window))
+            with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+                load.stdout.readline()
+                pids = postgres.pids
+                before = measure.cpu_seconds(pids)
+                print(file=load.stdin, flush=True)
+                report = json.loads(load.stdout.readline())
+                report["server_us"] = (measure.cpu_seconds(pids) - before) * 1e6 / count
+                print(file=load.stdin, flush=True)
+        if report["failed"]:
+            self.failures += 1
+            print(f"{report['failed']} of {count} failed: {report['reasons']}", file=sys.stderr)
+        return report
+
 
 def main():
-    names = ("register", "calls", "idle", "memory", "scale")
+    names = ("register", "calls", "idle", "memory", "scale", "database")
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeat", type=int)

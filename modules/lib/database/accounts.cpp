@@ -18,7 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kPriority = 100;
 constexpr int kStatusPriority = 110;
 constexpr Duration kLookEvery = 10ms;
 
@@ -58,9 +57,9 @@ Task<> look_later(Engine& engine) {
 
 }  // namespace
 
-Accounts::Accounts(Engine& engine, std::string module, sql::Dialect dialect)
+Accounts::Accounts(Engine& engine, std::string module, sql::Dialect dialect, int priority)
     : engine_(engine), module_(std::move(module)), table_(std::make_shared<Table>()), queries_(dialect) {
-  handlers_.push_back(engine_.bus().install({.message = messages::kDatabase, .priority = kPriority, .track = module_},
+  handlers_.push_back(engine_.bus().install({.message = messages::kDatabase, .priority = priority, .track = module_},
                                             [this](Message& message) { return database(message); }));
   handlers_.push_back(engine_.bus().install({.message = messages::kEngineStatus, .priority = kStatusPriority, .track = module_},
                                             [this](Message& message) { return engine_status(message); }));

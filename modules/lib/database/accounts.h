@@ -26,7 +26,7 @@ struct AccountPlan {
 class Accounts {
  public:
   /// `module` is the module's name and the answer's `dbtype`.
-  Accounts(Engine& engine, std::string module, sql::Dialect dialect);
+  Accounts(Engine& engine, std::string module, sql::Dialect dialect, int priority = 100);
   ~Accounts();
 
   /// Start and reload. An account that changed is replaced: the old one runs what it was asked, in peace, and ends.

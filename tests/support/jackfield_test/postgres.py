@@ -97,9 +97,9 @@ class Postgres:
         self._data = os.path.join(self.folder, "data")
         self._prefix = tuple(program_prefix)
         self._starts = 0
-        self.process = None
+        self.process = self._log = None
         self._settings = {"fsync": "on" if fsync else "off", "max_connections": 40, "shared_buffers": "64MB", "max_wal_size": "256MB",
-                          "restart_after_crash": "on", "logging_collector": "off", "log_min_messages": "warning", **(settings or {})}
+                          "restart_after_crash": "on", "logging_collector": "off", "recovery_init_sync_method": "syncfs", "log_min_messages": "warning", **(settings or {})}
 
     # --- its life
 
@@ -171,6 +171,7 @@ class Postgres:
     def close(self):
         if self.process is not None and self.process.status is None:
             self.kill()
+        self._log = self.log  # for whoever asks why a test failed
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- a second one that follows
@@ -202,7 +203,9 @@ class Postgres:
 
     @property
     def log(self):
-        return self.process.output if self.process else ""
+        if self._log is None:
+            return self.process.output if self.process else ""
+        return self._log
 
     trace = log
 

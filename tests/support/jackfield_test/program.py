@@ -8,6 +8,7 @@ import time
 from .processes import Process, wait_for
 
 PROGRAM = os.path.join(os.environ["JACKFIELD_BUILD"], "bin", "jackfield")
+_TEST_MODULES = os.path.join(os.environ["JACKFIELD_BUILD"], "tests", "plugins")
 _MODULES = ("sip", "regfile", "callfork", "cdrbuild", "cdrfile")
 
 
@@ -23,6 +24,9 @@ class Server:
         self._folder = folder
         self._namespace = namespace
         self._program = program
+        # Modules for tests are not where the program looks by itself.
+        own = os.path.join(os.path.dirname(os.path.dirname(program)), "lib", "jackfield", "modules")
+        self._module_folders = ["-m", own, "-m", _TEST_MODULES] if any(os.path.exists(os.path.join(_TEST_MODULES, name + ".so")) for name in modules) else []
         self._starts = 0
         self.process = None
         os.makedirs(self.conf)
@@ -48,7 +52,7 @@ class Server:
                 file.write("\n".join(lines) + "\n")
 
     def _arguments(self, *arguments):
-        command = [self._program, "-c", self.conf, "-w", self.state, *arguments]
+        command = [self._program, "-c", self.conf, "-w", self.state, *self._module_folders, *arguments]
         return self._namespace.command(*command) if self._namespace else command
 
     def start(self, seconds=10.0):
