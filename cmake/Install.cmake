@@ -16,7 +16,7 @@ install(CODE "
       file(INSTALL \${file} DESTINATION \${to})
     endif()
   endforeach()")
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR}/jackfield)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR}/jackfield USE_SOURCE_PERMISSIONS)
 
 # find_package(jackfield) gives jackfield::api and jackfield_add_module().
 set_target_properties(jackfield_api PROPERTIES EXPORT_NAME api)

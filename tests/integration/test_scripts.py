@@ -1,0 +1,161 @@
+"""The Python library and the examples that come with it (share/scripts), each doing its work between real phones."""
+import asyncio
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import textwrap
+
+from jackfield_test import Case, main
+from jackfield_test.processes import wait_for
+
+SHARE = os.path.join(os.environ["JACKFIELD_SOURCE"], "share", "scripts")
+sys.path.insert(0, SHARE)
+import jackfield  # noqa: E402
+
+PASSWORD = "an old song"
+
+
+class Scripts(Case):
+    def serve(self, scripts=None, **settings):
+        self.path = os.path.join(self.folder, "scripts.sock")
+        return self.server({}, modules=("sip", "callfork", "extmodule"), settings={"extmodule": {
+            "listener test": {"type": "unix", "path": self.path}, "scripts": scripts or {}, **settings}})
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(textwrap.dedent(text))
+        return path
+
+    def handlers_are_there(self, server, count):
+        wait_for("the script's handlers", lambda: f"handlers={count}" in server.command("external").stdout)
+
+
+class Examples(Scripts):
+    def test_YT_19_registrar_users_register_and_call_each_other(self):
+        users = self.file("users", f"""\
+            101:{PASSWORD}
+            102:{PASSWORD}
+            """)
+        server = self.serve({"registrar.py": users})
+        self.handlers_are_there(server, 4)
+        caller, callee = self.phone(server, "101", PASSWORD), self.phone(server, "102", PASSWORD)
+        self.phone(server, "101", "a wrong song").register(status=401)
+        caller.invite("102").refused(404)
+        callee.register()
+        call = caller.invite("102")
+        incoming = callee.incoming()
+        incoming.accept()
+        call.answered()
+        call.bye()
+        incoming.hung_up()
+        callee.unregister()
+        caller.invite("102").refused(404)
+
+    def test_route_by_table_the_longest_prefix_wins_and_a_changed_table_counts(self):
+        phone_address = self.address(9)
+        table = self.file("routes.csv", f"""\
+            # prefix, target
+            0,sip/sip:far-{{}}@{phone_address}:5090
+            030,sip/sip:near-{{}}@{phone_address}:5090
+            """)
+        server = self.serve({"route_by_table.py": table})
+        self.handlers_are_there(server, 1)
+        asking = asyncio.run(self.ask_routes(("0891", "03012", "5")))
+        self.assertEqual(asking, [f"sip/sip:far-891@{phone_address}:5090", f"sip/sip:near-12@{phone_address}:5090", ""])
+        self.file("routes.csv", "5,tone/{}\n")
+        self.assertEqual(asyncio.run(self.ask_routes(("03012", "51"))), ["", "tone/1"])
+
+    async def ask_routes(self, numbers):
+        script = jackfield.Script(self.path)
+        answers = []
+
+        @script.on_start
+        async def ask():
+            for number in numbers:
+                answers.append((await script.dispatch("call.route", called=number)).retval)
+            script.quit()
+        await script.serve()
+        return answers
+
+    def test_watch_calls_says_who_calls_whom(self):
+        users = self.file("users", f"101:{PASSWORD}\n102:{PASSWORD}\n")
+        server = self.serve({"registrar.py": users})
+        self.handlers_are_there(server, 4)
+        caller, callee = self.phone(server, "101", PASSWORD), self.phone(server, "102", PASSWORD)
+        callee.register()
+        with subprocess.Popen([os.path.join(SHARE, "watch_calls.py"), self.path], stdout=subprocess.PIPE, text=True) as watching:
+            wait_for("it to watch", lambda: "connected=2" in server.command("status", "extmodule").stdout)
+            call = caller.invite("102")
+            callee.incoming().reply(486)
+            call.refused(486)
+            lines = [watching.stdout.readline().split() for _ in range(2)]
+            watching.terminate()
+        self.assertEqual(lines[0][0:1] + lines[0][2:5], ["calls", "101", "->", "102"])
+        self.assertEqual(lines[1][0], "ends")
+
+
+class Library(Scripts):
+    def test_escapes_are_those_of_the_protocol(self):
+        for text, written in (("a:b%c\n", "a%zb%%c%J"), ("%%", "%%%%"), ("%:", "%%%z"), ("", ""), ("ä€", "ä€")):
+            self.assertEqual(jackfield.escape(text), written)
+            self.assertEqual(jackfield.unescape(written), text)
+        self.assertEqual(jackfield.escape("a=b", True), "a%}b")
+        for wrong in ("%", "a%", "%a"):
+            self.assertRaises(jackfield.ProtocolError, jackfield.unescape, wrong)
+
+    def test_a_handler_answers_changes_deletes_fails_and_waits(self):
+        self.serve()
+        results = {}
+
+        async def play():
+            answering, asking = jackfield.Script(self.path), jackfield.Script(self.path)
+
+            @answering.handle("change", priority=10)
+            async def change(message):
+                await asyncio.sleep(0.01)
+                message["x"] = "2:3"
+                del message["y"]
+                message.name = "changed"
+                return "done"
+
+            @answering.handle("only", only=("kind", "a"))
+            def only(message):
+                return message["kind"] == "a"
+
+            @answering.handle("fails")
+            def fails(message):
+                message["x"] = "half done"
+                raise RuntimeError("on purpose")
+
+            @answering.on_start
+            async def answer():
+                results["version"] = await answering.setlocal("engine.version")
+                try:
+                    await answering.setlocal("nothing")
+                except jackfield.ProtocolError:
+                    results["refused"] = True
+                running = asyncio.ensure_future(asking.serve())
+                await running
+                answering.quit()
+
+            @asking.on_start
+            async def ask():
+                results["change"] = await asking.dispatch("change", x="1", y="1")
+                results["only"] = [(await asking.dispatch("only", kind=kind)).handled for kind in "ab"]
+                results["fails"] = await asking.dispatch("fails", x="1")
+                asking.quit()
+            await answering.serve()
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
+            asyncio.run(asyncio.wait_for(play(), 10))
+        self.assertIn("RuntimeError: on purpose", errors.getvalue())
+        change = results["change"]
+        self.assertEqual((change.name, change.retval, change.handled, dict(change)), ("changed", "done", True, {"x": "2:3"}))
+        self.assertEqual(results["only"], [True, False])
+        self.assertEqual((results["fails"].handled, dict(results["fails"])), (False, {"x": "1"}))
+        self.assertTrue(results["version"] and results["refused"])
+
+
+main()
