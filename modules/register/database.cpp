@@ -53,6 +53,7 @@ Database::Database(Engine& engine, Logger& log)
 void Database::reload(std::size_t cache_max) {
   resolved_.clear();
   cache_.set_limit(cache_max);
+  kept_contacts_.set_limit(cache_max);
 }
 
 Task<bool> Database::pause(Duration time) {
@@ -120,7 +121,7 @@ Task<Answer> Database::ask(std::shared_ptr<Database> self, std::shared_ptr<const
   std::string question;
   messages::QueryValues given;
   auto answer = std::make_shared<Answer>();
-  const bool may_cache = handler->on_fail == OnFail::cached;
+  const bool may_cache = handler->on_fail == OnFail::cached && handler->cache_stale > Duration::zero();
   const auto remembered = [&] {
     answer->rows = self->cache_.find(question, self->engine_.clock().now(), handler->cache_stale);
     if (!answer->rows) return false;

@@ -63,7 +63,11 @@ class Database {
 
   Engine& engine() { return engine_; }
   Logger& log() { return log_; }
+  /// It gave no answer a moment ago.
   bool is_away(const std::string& account) const;
+  /// Contacts that the database has; rows of one cell, when they end there (seconds since 1970).
+  AnswerCache& kept_contacts() { return kept_contacts_; }
+  Counter& answers_from_memory() { return from_cache_; }
 
  private:
   void note(const std::string& account, const Answer& answer);
@@ -72,7 +76,7 @@ class Database {
   Engine& engine_;
   Logger& log_;
   Pendings pendings_;
-  AnswerCache cache_;
+  AnswerCache cache_, kept_contacts_;
   std::unordered_map<std::string, std::unique_ptr<const Query>> resolved_;
   std::unordered_map<std::string, MonoTime> away_until_;  ///< by account: it failed a moment ago
   struct Complaint {

@@ -94,7 +94,11 @@ constexpr auto kRegisterKeys = with_common(std::to_array<Key>({
      .doc = "How many contacts of a user the query keeps, 0 for any number; a column max_contacts that it gives comes first. Nothing: one, as Yate's.", .min = 0, .max = 1000},
     {.name = "shared", .type = KeyType::boolean, .fallback = "no", .unit = "",
      .doc = "Whether several servers keep registrations in the same table. Then the query of [user.bindings] follows each registration."},
-    deadline(kDeadline), on_fail("refuse", "refuse,pass"),
+    deadline(kDeadline),
+    {.name = "on_fail", .type = KeyType::choice, .fallback = "refuse", .unit = "",
+     .doc = "What happens when the database gives no answer: refuse, unless another handler takes the contact; pass, as if this one were not there; cached, a contact "
+            "that the database has already is confirmed for the time it has left there (cache_max of them are remembered), others are refused.",
+     .choices = "refuse,pass,cached"},
 }));
 constexpr auto kUnregisterKeys = with_common(std::to_array<Key>({
     sql("query", "Removes the contact ${binding} of ${username}, all of them where there is no binding; without a username, those of ${connection_id}."), deadline(kDeadline)}));
@@ -162,10 +166,10 @@ class Reader {
     RegisterSettings out;
     common(out.auth, kAuth);
     out.auth.result = settings_.text(kAuth, "result");
-    policy(out.auth, true);
+    policy(out.auth);
 
     common(out.registration, kRegister);
-    policy(out.registration, false);
+    out.registration.on_fail = on_fail_of(kRegister);
     if (settings_.has(kRegister, "max_contacts")) out.registration.max_contacts = settings_.integer(kRegister, "max_contacts");
     out.registration.shared = settings_.boolean(kRegister, "shared");
     common(out.unregister, kUnregister);
@@ -174,10 +178,10 @@ class Reader {
     common(out.timer, kTimer);
     common(out.preroute, kPreroute);
     out.preroute.result = settings_.text(kPreroute, "result");
-    policy(out.preroute, true);
+    policy(out.preroute);
     common(out.route, kRoute);
     out.route.result = settings_.text(kRoute, "result");
-    policy(out.route, true);
+    policy(out.route);
     out.route.fork = settings_.text(kRoute, "rows") == "fork";
     out.route.offline_auto = settings_.boolean(kRoute, "offlineauto");
     out.route.over_limit = settings_.text(kRoute, "over_limit");
@@ -228,10 +232,13 @@ class Reader {
     problem(handler.section, "query", Problem::Severity::warning, fmt::format("{0}=yes does nothing: [{0}] has no {1}", handler.section, what));
   }
 
-  void policy(HandlerSettings& out, bool may_cache) {
-    const auto word = settings_.text(out.section, "on_fail");
-    out.on_fail = word == "pass" ? OnFail::pass : word == "cached" ? OnFail::cached : OnFail::refuse;
-    if (!may_cache) return;
+  OnFail on_fail_of(std::string_view section) {
+    const auto word = settings_.text(section, "on_fail");
+    return word == "pass" ? OnFail::pass : word == "cached" ? OnFail::cached : OnFail::refuse;
+  }
+
+  void policy(HandlerSettings& out) {
+    out.on_fail = on_fail_of(out.section);
     out.cache_stale = settings_.duration(out.section, "cache_stale");
     const bool kept = out.cache_stale > Duration::zero();
     if (kept && !settings_.has(out.section, "on_fail")) out.on_fail = OnFail::cached;

@@ -19,7 +19,7 @@ extern const KeyTable kKeys;
 enum class OnFail : std::uint8_t {
   refuse,  ///< `-` and error=failure, unless another handler knows better
   pass,    ///< as if this module were not there
-  cached,  ///< the last good answer to the same question, else refused
+  cached,  ///< the last good answer to the same question, else refused; a contact that the database has already is confirmed for as long
 };
 
 /// One section: who is asked what, and when.

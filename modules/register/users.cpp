@@ -4,8 +4,11 @@
 #include "rows.h"
 
 #include <jackfield/messages/user.h>
+#include <jackfield/settings.h>
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace jackfield::register_module {
 namespace param = messages::param;
@@ -14,7 +17,7 @@ namespace {
 /// Users without a password whom the log names, each once.
 constexpr std::size_t kNamedUsers = 100;
 constexpr std::string_view kFailure = "failure";
-constexpr std::string_view kReplyHeader = "osip_";
+constexpr std::string_view kReplyHeader = "osip_", kContact = "contact";
 
 /// NULL or nothing where the password is, and no hash: D1.
 bool refuse_without_password(Shared& shared, Message& message) {
@@ -54,23 +57,59 @@ Task<bool> authenticate(SharedPtr shared, std::shared_ptr<const RegisterSettings
   co_return refuse_without_password(*shared, message);
 }
 
+/// Names a contact: while the database has it, a refresh changes nothing but its end.
+std::string contact_key(const Message& message, std::string_view account) {
+  messages::QueryValues values;
+  for (const std::string_view name : {param::kUsername.name, param::kBinding.name, param::kData.name}) values.values.emplace_back(name, message.get(name));
+  return cache_key(kContact, account, values);
+}
+
+void remember(Database& database, const std::string& contact, const std::string& expires_at) {
+  auto rows = std::make_shared<messages::DatabaseRows>();
+  rows->columns.emplace_back(param::kExpires.name);
+  rows->cells.emplace_back(expires_at);
+  database.kept_contacts().keep(contact, std::move(rows), database.engine().clock().now());
+}
+
+/// D10 holds: what is granted is what the database has.
+bool confirm(Database& database, const std::string& contact, Message& message) {
+  const auto& clock = database.engine().clock();
+  const auto rows = database.kept_contacts().find(contact, clock.now(), Duration::max());
+  if (!rows) return false;
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock.wall().time_since_epoch()).count();
+  const auto left = parse_integer(*rows->cells[0]).value_or(0) - now;
+  if (left <= 0) return false;
+  message.set(param::kExpires, std::min<long long>(left, message.number(param::kExpires)));
+  database.answers_from_memory().add();
+  return true;
+}
+
 Task<bool> keep(SharedPtr shared, std::shared_ptr<const RegisterSettings> settings, Message& message) {
   const auto& handler = settings->registration;
-  const Values values(shared->database->engine(), message);
-  auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
-  const Answer answer = co_await std::move(asking);
-  if (!answer.good()) {
-    if (handler.on_fail == OnFail::refuse) message.set(param::kError, kFailure);
-    co_return false;
+  auto& database = *shared->database;
+  const Values values(database.engine(), message);
+  const bool may_confirm = handler.on_fail == OnFail::cached;
+  const auto account = account_of(handler, values);
+  const auto contact = may_confirm ? contact_key(message, account) : std::string();
+  Answer answer{.failure = Answer::Failure::away};
+  if (!may_confirm || !database.is_away(account) || !confirm(database, contact, message)) {
+    auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
+    answer = co_await std::move(asking);
+    const bool gone = answer.failure == Answer::Failure::away || answer.failure == Answer::Failure::late;
+    if (!answer.good() && !(gone && may_confirm && confirm(database, contact, message))) {
+      if (handler.on_fail != OnFail::pass) message.set(param::kError, kFailure);
+      co_return false;
+    }
+    if (answer.good() && answer.affected < 1 && answer.row_count() == 0) co_return false;
+    if (answer.good() && may_confirm) remember(database, contact, values.find("expires_at").value_or(""));
   }
-  if (answer.affected < 1 && answer.row_count() == 0) co_return false;
   if (handler.max_contacts) message.set(param::kMaxContacts, static_cast<long long>(*handler.max_contacts));
   if (answer.row_count() > 0) {
     if (const auto most = cell(*answer.rows, 0, param::kMaxContacts.name)) message.set(param::kMaxContacts, *most);
     for (const auto& [name, value] : columns_of(*answer.rows, 0, {}))
       if (name.starts_with(kReplyHeader)) message.set(name, value);
   }
-  if (!handler.shared) co_return true;
+  if (!handler.shared || !answer.good()) co_return true;
   auto reading = attach_shared(shared->database, settings, message);
   co_await std::move(reading);
   co_return true;

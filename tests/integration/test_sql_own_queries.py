@@ -163,6 +163,73 @@ class OtherNames(OwnQueries):
         self.assertEqual(sorted(what for what, in self.rows("SELECT what FROM journal")), ["call of 102 to 101: answered"] * 2 + ["up"] * 2)
 
 
+class HuntGroup(OwnQueries):
+    """Several rows are targets to be tried one after another (`fallback`)."""
+    SCHEMA = """
+        CREATE TABLE users (username TEXT PRIMARY KEY, password TEXT, location TEXT);
+        CREATE TABLE hunt (number TEXT, place INTEGER, member TEXT);
+        INSERT INTO users VALUES ('101', 'an old song', NULL), ('102', 'an old song', NULL), ('103', 'an old song', NULL);
+        INSERT INTO hunt VALUES ('500', 1, '101'), ('500', 2, '102')"""
+    QUERIES = {
+        "general": {"fallback": "yes", "stoperror": "rejected", "call.cdr": "no", "linetracker": "no", "engine.timer": "no"},
+        "user.auth": {"query": "SELECT password FROM users WHERE username='${username}'", "result": "password"},
+        "user.register": {"query": "UPDATE users SET location='${data}' WHERE username='${username}'"},
+        "user.unregister": {"query": "UPDATE users SET location=NULL WHERE username='${username}'"},
+        "call.route": {"query": "SELECT location FROM users JOIN hunt ON member=username WHERE number='${called}' ORDER BY place", "result": "location"},
+    }
+
+    def setUp(self):
+        super().setUp()
+        self.first, self.second, self.caller = self.user("101"), self.user("102"), self.user("103")
+        self.first.register()
+        self.second.register()
+
+    def refuse(self, status):
+        incoming = self.first.incoming()
+        incoming.reply(status)
+        incoming.expect_request("ACK")
+
+    def test_YT_13_the_next_row_rings_when_the_one_before_has_refused(self):
+        call = self.caller.invite("500")
+        self.refuse(486)
+        incoming = self.second.incoming()
+        incoming.accept()
+        call.answered()
+        call.bye()
+        incoming.hung_up()
+
+    def test_the_last_refusal_is_the_callers(self):
+        call = self.caller.invite("500")
+        self.refuse(480)
+        incoming = self.second.incoming()
+        incoming.reply(486)
+        incoming.expect_request("ACK")
+        call.refused(486)
+
+    def test_stoperror_ends_it(self):
+        call = self.caller.invite("500")
+        self.refuse(406)
+        call.refused(406)
+        self.second.expect_nothing(0.3, "INVITE")
+
+    def test_an_answered_call_that_ends_rings_nobody_else(self):
+        call = self.caller.invite("500")
+        incoming = self.first.incoming()
+        incoming.accept()
+        call.answered()
+        incoming.bye()
+        call.hung_up()
+        self.second.expect_nothing(0.3, "INVITE")
+
+
+class HuntGroupOnSqlite(OnSqlite, HuntGroup, Case):
+    pass
+
+
+class HuntGroupOnPostgres(OnPostgres, HuntGroup, Case):
+    pass
+
+
 class OtherNamesOnSqlite(OnSqlite, OtherNames, Case):
     pass
 

@@ -224,6 +224,25 @@ TEST_CASE("a record that the database refuses is kept, holds up no other, and is
   CHECK(office.says_status("backlog=0,refused=0"));
 }
 
+TEST_CASE("records that a reload switches on are written from then on; switched off, what waits is kept") {
+  Office office("[general]\n[default]\naccount=db\n");
+  office.say(1, "finalize");
+  CHECK(office.written().empty());
+  office.reload(std::string(kRecords));
+  office.say(2, "finalize");
+  CHECK(office.written() == std::vector<std::string>{"END 2 3.500"});
+  office.away();
+  office.say(3, "finalize");
+  office.reload("[general]\n[default]\naccount=db\n");
+  office.back();
+  office.engine().advance(3s);
+  CHECK(office.says_status("backlog=1"));
+  office.reload(std::string(kRecords));
+  office.engine().advance(2s);
+  CHECK(office.about(3).back() == "END 3 3.500");
+  CHECK(office.says_status("backlog=0"));
+}
+
 TEST_CASE("critical: registrations and calls are refused until a record is written, or a reload") {
   const std::string text =
       "[general]\ncall.cdr=yes\nuser.register=yes\ncall.route=yes\n[default]\naccount=db\n[call.cdr]\ncritical=yes\ncdr_finalize=END ${cdrid}\n"

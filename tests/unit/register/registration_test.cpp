@@ -84,6 +84,43 @@ TEST_CASE("a registration that cannot be written is refused as a failure, or pas
   CHECK_FALSE(passed.has("error"));
 }
 
+TEST_CASE("N-8 on_fail=cached: a contact that the database has is confirmed while it is away, for the time it has left there") {
+  Store store;
+  store.reload("[general]\nuser.register=yes\n[default]\naccount=db\n[user.register]\non_fail=cached\nmax_contacts=0\nquery=Q ${username} ${expires_at}\n");
+  auto first = store.phone("101", 600);
+  CHECK(store.ask(first));
+  store.says(Reply::failed("late"));
+  store.engine().advance(100s);
+
+  auto refreshed = store.phone("101", 600);
+  CHECK(store.ask(refreshed));
+  CHECK(refreshed.get("expires") == "500");
+  CHECK(refreshed.get("max_contacts") == "0");
+  auto shorter = store.phone("101", 60);
+  CHECK(store.ask(shorter));
+  CHECK(shorter.get("expires") == "60");
+
+  auto unknown = store.phone("102");
+  CHECK_FALSE(store.ask(unknown));
+  CHECK(unknown.get("error") == "failure");
+  auto moved = store.phone("101");
+  moved.set("data", "sip/sip:101@10.0.0.9");
+  CHECK_FALSE(store.ask(moved));
+
+  SUBCASE("no longer than the database has it") {
+    store.engine().advance(500s);
+    auto late = store.phone("101", 600);
+    CHECK_FALSE(store.ask(late));
+  }
+  SUBCASE("who was removed meanwhile is refused once the database is back") {
+    store.says(Reply::wrote(0));
+    store.engine().advance(2s);
+    auto gone = store.phone("101", 600);
+    CHECK_FALSE(store.ask(gone));
+    CHECK_FALSE(gone.has("error"));
+  }
+}
+
 TEST_CASE("user.unregister waits for the database and lets others run, too") {
   Store store;
   auto gone = store.message("user.unregister", {{"username", "101"}, {"binding", "b-1"}});
