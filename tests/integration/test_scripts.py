@@ -158,4 +158,54 @@ class Library(Scripts):
         self.assertTrue(results["version"] and results["refused"])
 
 
+class JavaScript(Scripts):
+    """The same library in JavaScript: one script answers over its standard streams, another asks over a socket."""
+    ANSWERING = """\
+        #!/usr/bin/env node
+        import { Script } from "%(library)s";
+        const script = new Script();
+        console.log("printed by mistake");
+        script.handle("change", async (message) => {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          message.parameters.set("x", "2:3%%");
+          message.parameters.delete("y");
+          message.name = "changed";
+          return "done";
+        }, { priority: 10 });
+        script.handle("only", (message) => message.parameters.get("kind") === "a", { only: ["kind", "a"] });
+        script.handle("fails", (message) => { message.parameters.set("x", "half done"); throw new Error("on purpose"); });
+        await script.run();
+        """
+    ASKING = """\
+        import { Script, escape, unescape } from "%(library)s";
+        const script = new Script(process.argv[2]);
+        const seen = [];
+        script.watch("fails", (message) => seen.push(message.name));
+        script.onStart(async () => {
+          const show = (message) => [message.name, message.retval, message.handled, ...message.parameters].join(" ");
+          console.log(show(await script.dispatch("change", { x: 1, y: 1 })));
+          for (const kind of ["a", "b"]) console.log((await script.dispatch("only", { kind })).handled);
+          console.log(show(await script.dispatch("fails", { x: 1 })));
+          console.log(await script.setlocal("timeout", "700"));
+          await script.setlocal("nothing").catch((error) => console.log(error.message));
+          console.log(unescape(escape("a:b%%c\\n=", true)) === "a:b%%c\\n=", escape("=:", true));
+          try { unescape("a%%"); } catch (error) { console.log(error.message); }
+          script.quit();
+        });
+        await script.run();
+        """
+
+    def test_it_answers_and_asks_as_the_one_in_python_does(self):
+        library = os.path.join(SHARE, "jackfield.mjs")
+        os.chmod(self.file("answering.mjs", self.ANSWERING % {"library": library}), 0o755)
+        asking = self.file("asking.mjs", self.ASKING % {"library": library})
+        server = self.serve({os.path.join(self.folder, "answering.mjs"): ""})
+        self.handlers_are_there(server, 3)
+        result = subprocess.run(["node", asking, self.path], capture_output=True, text=True, timeout=15, check=False)
+        self.assertEqual(result.stdout.splitlines(), [
+            "changed done true x,2:3%", "true", "false", "fails  false x,1", "700", "setlocal nothing: refused", "true %}%z", "% is no escape"], result.stderr)
+        self.assertIn("printed by mistake", server.log)
+        self.assertIn("on purpose", server.log)
+
+
 main()
