@@ -15,7 +15,7 @@ target_compile_options(jackfield_flags INTERFACE -Wall -Wextra -Wno-missing-fiel
 target_compile_options(jackfield_flags INTERFACE -fno-semantic-interposition)
 set(JACKFIELD_SANITIZE "" CACHE STRING "address,undefined or thread")
 if(JACKFIELD_SANITIZE)
-  target_compile_options(jackfield_flags INTERFACE -fsanitize=${JACKFIELD_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(jackfield_flags INTERFACE -fsanitize=${JACKFIELD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(jackfield_flags INTERFACE -fsanitize=${JACKFIELD_SANITIZE})
   if(JACKFIELD_SANITIZE MATCHES thread)
     target_compile_options(jackfield_flags INTERFACE -Wno-tsan)

@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -75,8 +74,8 @@ CompletedStore::Position CompletedStore::add(const Entry& entry, MonoTime until)
   }
   Block& block = blocks_.back();
   auto* record = new (block.memory.get() + block.used) Record(head);
-  std::memcpy(record->text(), entry.key.data(), entry.key.size());
-  std::memcpy(record->text() + entry.key.size(), entry.response.data(), entry.response.size());
+  char* const end = std::ranges::copy(entry.key, record->text()).out;
+  std::ranges::copy(entry.response, end);  // of one that is absorbed there is none, not even an address
   const Position position = next_;
   index(entry.hash, position);
   if (entry.merge_hash != 0) index(entry.merge_hash, position);
