@@ -1,5 +1,5 @@
 """Wrong passwords ban their source and hurt nobody else: not who is registered behind the same address, not who was only challenged."""
-from jackfield_test import Case, main
+from jackfield_test import Case, main, wait_for
 
 PASSWORD = "an old song"
 AFTER = 5
@@ -74,6 +74,16 @@ class Bans(Case):
         call.answered()
         incoming.bye()
         call.hung_up()
+
+    def test_N_13_good_and_bad_sipp_behind_one_address(self):
+        good = self.sipp("register", self.jackfield, "102", PASSWORD, address=self.address(9), port=5082, calls=60, options=["-r", "15"])
+        wait_for("the first registration", lambda: "SIP/2.0 200" in good.trace)
+        bad = self.sipp("guesser", self.jackfield, "101", "guess", address=self.address(9), port=5083, calls=12 * AFTER, options=["-r", "40"])
+        wait_for("the ban", lambda: self.address(9) in self.jackfield.command("ban", "list").stdout, 10)
+        self.unanswered(self.user("102", 9))  # at another port, whoever it says it is
+        good.succeeded()  # each of its registrations, before the ban and after
+        bad.process.wait(16)
+        self.user("102", 2).register([])  # and nobody elsewhere was hurt
 
     def test_N_13_a_challenge_is_no_failure(self):
         phone = self.user("101", 9)

@@ -54,6 +54,8 @@ class CallLoad {
   void send_bye(unsigned index);
   void caller_took(std::string_view message);
   void answered(unsigned index, std::string_view message);
+  /// Anything but a 2xx to the INVITE.
+  void refused(unsigned index, int code, std::string_view tag);
   void transmit_request(Call& call);
   std::string request_line_and_ids(unsigned index, std::string_view method, std::string_view uri, std::string_view branch, int cseq) const;
 

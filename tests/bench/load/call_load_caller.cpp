@@ -75,13 +75,19 @@ void CallLoad::caller_took(std::string_view message) {
   } else if (to_invite && code == 200) {
     answered(index, message);
   } else if (to_invite) {
-    if (call.state == Call::State::inviting) finish(index, std::to_string(code));
+    if (call.state == Call::State::inviting) refused(index, code, parameter(header(message, "To"), "tag"));
   } else if (call.state == Call::State::closing && !call.bye_answered) {
     if (code != 200) return finish(index, "BYE " + std::to_string(code));
     call.bye_answered = true;
     call.request_again = 0;
     finish_if_complete(index);
   }
+}
+
+void CallLoad::refused(unsigned index, int code, std::string_view tag) {
+  calls_[index].remote_tag = tag;
+  caller_.next(server_) = request_line_and_ids(index, "ACK", fmt::format("sip:{}@{}:{}", number_, host_, server_port_), "i", 1) + "Content-Length: 0\r\n\r\n";
+  finish(index, std::to_string(code));
 }
 
 void CallLoad::answered(unsigned index, std::string_view message) {

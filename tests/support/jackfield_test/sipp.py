@@ -1,8 +1,9 @@
 """sipp, one scenario of tests/integration/sipp a run."""
 import glob
 import os
+import socket
 
-from .processes import Process
+from .processes import Process, wait_for
 
 _SCENARIOS = os.path.join(os.environ["JACKFIELD_SOURCE"], "tests", "integration", "sipp")
 
@@ -12,6 +13,7 @@ class Sipp:
 
     def __init__(self, scenario, server, folder, name, *, address, port, user="", password="", calls=1, keys=None, options=()):
         self.name = name
+        self._socket = f"{socket.inet_aton(address)[::-1].hex().upper()}:{port:04X}"
         self._folder = os.path.join(folder, name)
         os.makedirs(self._folder)
         arguments = ["sipp", f"{server[0]}:{server[1]}", "-sf", os.path.join(_SCENARIOS, scenario + ".xml"), "-i", address, "-p", port,
@@ -20,6 +22,14 @@ class Sipp:
         for key, value in (keys or {}).items():
             arguments += ["-key", key, value]
         self.process = Process([*arguments, *options], self._folder, "screen", environment={"TERM": "dumb"})
+
+    def listening(self):
+        """Waits until it has its UDP socket; what comes earlier is refused. For who is called by somebody quicker than sipp."""
+        def bound():
+            with open("/proc/net/udp", encoding="ascii") as file:
+                return any(line.split()[1] == self._socket for line in file)
+        wait_for(f"sipp {self.name} to listen", bound)
+        return self
 
     def succeeded(self, seconds=16):
         """Waits for the end of the scenario; fails when sipp says that a call went otherwise than the scenario says."""
