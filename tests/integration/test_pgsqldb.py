@@ -1,40 +1,11 @@
 """Queries on a real PostgreSQL, sent straight into the bus: what goes in comes back unchanged, every write gets the verdict that is true,
-and a server that is away, frozen, killed or replaced holds nobody up (YT-14, YT-18, N-7, N-8)."""
+and accounts come and go with the configuration (YT-14, YT-18)."""
 import threading
 import time
 
-from jackfield_test import BusDoor, Case, main, wait_for
-from jackfield_test.postgres import DATABASE, PASSWORD, USER, Postgres
-
-MODULES = ("pgsqldb", "busdoor")
-
-
-class PgsqlCase(Case):
-    def jackfield_on(self, database, keys=None, start=True):
-        """A server whose account `db` is on that database; `keys` are further ones of the account."""
-        account = {**(database.settings if isinstance(database, Postgres) else database), **(keys or {})}
-        # In a file of the dialect a backslash before a line's end and a `;` mean something; the password has neither.
-        server = self.server(settings={"pgsqldb": {"db": account}}, modules=MODULES, start=start)
-        if start:
-            self.door = BusDoor(server)
-            self.addCleanup(self.door.close)
-        return server
-
-    def query(self, text, values=None, **parameters):
-        return self.door.ask("database", {"account": "db", "query": text, **parameters}, values)
-
-    def good(self, text, values=None, **parameters):
-        answer = self.query(text, values, **parameters)
-        self.assertTrue(answer.handled)
-        self.assertIsNone(answer.error, text)
-        return answer
-
-    def refused(self, failure, text, values=None, **parameters):
-        answer = self.query(text, values, **parameters)
-        self.assertTrue(answer.handled)
-        self.assertEqual(failure, answer.failure, answer)
-        self.assertTrue(answer.error)
-        return answer
+from jackfield_test import main, wait_for
+from jackfield_test.pgsql_case import PgsqlCase
+from jackfield_test.postgres import DATABASE, PASSWORD, USER
 
 
 class Queries(PgsqlCase):
@@ -159,6 +130,23 @@ class Queries(PgsqlCase):
 
 
 class Accounts(PgsqlCase):
+    def test_YT_14_one_connection_reads_and_writes(self):
+        database = self.postgres(fsync=False)
+        self.jackfield_on(database, {"poolsize": 1})
+        self.good("CREATE TABLE t (n int PRIMARY KEY)")
+        database.sql("CREATE FUNCTION note(n int) RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (n) RETURNING n'")
+        sent = []
+        for n in range(100):
+            sent.append(self.door.send("database", {"account": "db", "query": "INSERT INTO t VALUES ('${n}')"}, {"n": n}))
+            sent.append(self.door.send("database", {"account": "db", "query": "SELECT '${n}'::int AS n"}, {"n": n}))
+        self.assertEqual({None}, {self.door.wait(number).error for number in sent})
+        for query in ("SELECT note('${n}')", "SELECT '${n}'::int; SELECT note('${n}'::int)"):
+            self.assertEqual([[b"%d" % (200 + len(query))]], self.good(query, {"n": 200 + len(query)}).rows)
+        self.refused("query", "SELECT '${n}'::int", {"n": "many"})
+        self.assertEqual("0", self.good("INSERT INTO t VALUES ('${n}') ON CONFLICT DO NOTHING", {"n": 1}, idempotency_key="k").parameters["affected"])
+        self.assertEqual("102", database.sql("SELECT count(*) FROM t"))
+        self.assertEqual("1", database.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jackfield'"))
+
     def test_YT_14_an_account_nobody_has_is_not_handled_and_secrets_stay_secret(self):
         database = self.postgres(fsync=False)
         jackfield = self.jackfield_on(database, {"poolsize": 3})
@@ -201,180 +189,6 @@ class Accounts(PgsqlCase):
         self.assertIn("connection= is not understood", refused.stdout + refused.stderr)
         self.assertNotIn("secret", refused.stdout + refused.stderr)
         self.assertIsNone(self.door.ask("database", {"account": "new", "query": "SELECT 1"}).error)
-
-
-class Trouble(PgsqlCase):
-    def test_N_8_a_server_that_is_not_there_at_the_start_is_used_once_it_is(self):
-        database = self.postgres(fsync=False)
-        database.stop()
-        jackfield = self.jackfield_on(database, {"reconnect": "50ms", "reconnect_max": "200ms"})
-        began = time.monotonic()
-        self.assertIn("refused", wait_for("the account to be away", lambda: (answer := self.query("SELECT 1")).failure == "away" and answer.error))
-        self.assertLess(time.monotonic() - began, 2)
-        self.assertIn("conns=0,failed=1", jackfield.command("status", "pgsqldb").stdout)
-        self.assertIn('jackfield_pgsqldb_away_count{account="db"} 1', jackfield.command("status", "--metrics").stdout)
-        database.start()
-        wait_for("the account to be up", lambda: self.query("SELECT 1").error is None)
-        self.assertIn("conns=1,failed=0", jackfield.command("status", "pgsqldb").stdout)
-
-    def test_N_8_a_frozen_server_holds_up_nobody_but_those_who_ask_it(self):
-        database = self.postgres(fsync=False)
-        jackfield = self.jackfield_on(database, {"timeout": "1s", "reconnect": "50ms", "reconnect_max": "200ms"})
-        self.good("CREATE TABLE t (n int)")
-        database.freeze()
-        began = time.monotonic()
-        late = [self.door.send("database", {"account": "db", "query": query, "deadline": deadline}) for query, deadline in
-                (("SELECT 1", 300), ("INSERT INTO t VALUES (1)", 300), ("SELECT 2", 1000), ("INSERT INTO t VALUES (2)", 1000))]
-        for number, seconds in zip(late, (0.3, 0.3, 1, 1)):
-            # Meanwhile everything else goes on.
-            asked = time.monotonic()
-            self.assertEqual(0, jackfield.command("status", "--ready").returncode)
-            self.assertLess(time.monotonic() - asked, 1)
-            answer = self.door.wait(number)
-            self.assertIn(answer.failure, ("late", "away"))
-            self.assertLess(abs(time.monotonic() - began - seconds), 0.6)
-        # Nothing answers a new connection either.
-        wait_for("the account to be away", lambda: self.query("SELECT 1").failure == "away", 10)
-        self.assertNotIn("event=slow", jackfield.log)
-        database.thaw()
-        wait_for("the account to be up", lambda: self.query("SELECT 1").error is None, 10)
-        self.good("INSERT INTO t VALUES (3)")
-
-    def test_N_8_a_query_that_hangs_in_a_lock_does_not_hang_the_others(self):
-        database = self.postgres(fsync=False)
-        self.jackfield_on(database, {"timeout": "6s"})
-        self.good("CREATE TABLE t (id int PRIMARY KEY, n int)")
-        self.good("INSERT INTO t VALUES (1, 0), (2, 0)")
-        holder = threading.Thread(target=database.sql, args=("BEGIN; UPDATE t SET n = 1 WHERE id = 1; SELECT pg_sleep(6); COMMIT",))
-        holder.start()
-        wait_for("the row to be locked", lambda: database.sql("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock'") != "0")
-        stuck = self.door.send("database", {"account": "db", "query": "UPDATE t SET n = 2 WHERE id = 1", "deadline": 500})
-        others = [self.door.send("database", {"account": "db", "query": "UPDATE t SET n = n + 1 WHERE id = 2"}) for _ in range(20)]
-        self.assertEqual("late", self.door.wait(stuck).failure)
-        self.assertEqual([None] * 20, [self.door.wait(number).error for number in others])
-        # Its session ends, so what was given up never happens.
-        holder.join()
-        self.assertEqual("1\n20", database.sql("SELECT n FROM t ORDER BY id"))
-
-    def test_N_8_the_end_does_not_wait_for_a_frozen_server(self):
-        database = self.postgres(fsync=False)
-        jackfield = self.jackfield_on(database, {"timeout": "60s"})
-        self.good("SELECT 1")
-        database.freeze()
-        for _ in range(10):
-            self.door.send("database", {"account": "db", "query": "SELECT 1"})
-            self.door.send("database", {"account": "db", "query": "CREATE TABLE x (n int)"})
-        jackfield.command("status")
-        self.assertLess(jackfield.stop(), 4)
-        database.thaw()
-
-    def test_N_8_the_server_in_a_list_that_takes_writes_is_used_and_followed(self):
-        first = self.postgres(20)
-        second = first.standby(self.address(21))
-        self.addCleanup(second.close)
-        nobody = self.address(22)
-        # The standby and a host where nobody is come before the primary.
-        self.jackfield_on({"connection": f"host={second.address},{nobody},{first.address} user={USER} dbname={DATABASE} password='it\\'s a \\\\ secret'"},
-                          {"reconnect": "50ms", "reconnect_max": "200ms"})
-        wait_for("the account to be up", lambda: self.query("SELECT 1").error is None)
-        self.good("CREATE TABLE t (n int)")
-        self.good("INSERT INTO t VALUES ('${n}')", {"n": 1})
-        wait_for("the standby to have it", lambda: second.sql("SELECT count(*) FROM pg_class WHERE relname = 't'") == "1" and second.sql("SELECT count(*) FROM t") == "1")
-        first.kill()
-        second.promote()
-        wait_for("the account to have followed", lambda: self.query("INSERT INTO t VALUES ('${n}')", {"n": 2}).error is None, 10)
-        self.assertEqual("2", second.sql("SELECT count(*) FROM t"))
-
-
-class Durability(PgsqlCase):
-    """Writes from many, with keys, while the server is killed: each is there once."""
-
-    WRITE = "INSERT INTO bindings (aor, n) VALUES ('${aor}', '${n}')"
-
-    def write_all(self, database, count, window, crashes):
-        """Sends `count` writes, `window` at a time, each again until it worked; after so many as `crashes` name, PostgreSQL is killed, and back
-        a moment later."""
-        waiting, done, repeated, sent, back = {}, 0, 0, 0, None
-        self.unknown = set()
-
-        def send(n):
-            waiting[self.door.send("database", {"account": "db", "query": self.WRITE, "idempotency_key": f"run,{n}"}, {"aor": f"user{n % 997}", "n": n})] = n
-
-        while done < count:
-            while sent < count and len(waiting) < window:
-                send(sent)
-                sent += 1
-            number, answer = self.door.receive(20)
-            n = waiting.pop(number)
-            if answer.error is None or "not known" in answer.error:
-                done += 1
-                if answer.error:
-                    self.unknown.add(n)
-                if done in crashes:
-                    database.kill()
-                    back = time.monotonic() + 0.3
-            else:
-                self.assertIn(answer.failure, ("away", "late"), answer)
-                repeated += 1
-                time.sleep(0.002)
-                send(n)
-            if back and time.monotonic() > back:
-                database.start()
-                back = None
-        return repeated
-
-    def expect_each_once(self, database, count):
-        self.assertEqual(f"{count}|{count}|0|{count - 1}", database.sql("SELECT count(*), count(DISTINCT n), min(n), max(n) FROM bindings"))
-
-    def test_N_7_ten_thousand_writes_through_two_crashes_are_there_once(self):
-        database = self.postgres()
-        database.sql("CREATE TABLE bindings (aor text, n int)")
-        jackfield = self.jackfield_on(database, {"reconnect": "50ms", "reconnect_max": "200ms"})
-
-        self.assertGreater(self.write_all(database, 10_000, 256, (2000, 6000)), 0)
-        self.expect_each_once(database, 10_000)
-        self.assertIn("event=connection_lost", jackfield.log)
-        self.assertEqual("10000", database.sql("SELECT count(*) FROM jackfield_applied"))
-        # Asked once more, none of them is written again.
-        self.assertEqual("0", self.good(self.WRITE, {"aor": "user1", "n": 1}, idempotency_key="run,1").parameters["affected"])
-        self.expect_each_once(database, 10_000)
-
-    def test_N_7_where_no_table_may_be_made_transactions_tell_whether_they_were_committed(self):
-        database = self.postgres()
-        database.sql("CREATE TABLE bindings (aor text, n int); CREATE ROLE phone LOGIN PASSWORD 'phone'; GRANT ALL ON bindings TO phone")
-        jackfield = self.jackfield_on(database, {"user": "phone", "password": "phone", "reconnect": "50ms", "reconnect_max": "200ms"})
-        self.assertGreater(self.write_all(database, 2000, 64, (500, 1200)), 0)
-        # After a crash the server gives numbers of transactions twice: what cannot be known is told, and nothing else is lost or doubled.
-        self.assertLessEqual(len(self.unknown), 2 * 64)
-        rows = [int(n) for n in database.sql("SELECT n FROM bindings ORDER BY n").split()]
-        self.assertEqual(sorted(set(rows)), rows)
-        self.assertEqual(set(range(2000)) - self.unknown, set(rows) - self.unknown)
-        self.assertEqual(len(self.unknown), jackfield.log.count("event=write_unknown"))
-        self.assertIn("event=no_applied_table", jackfield.log)
-        self.assertEqual("0", database.sql("SELECT count(*) FROM pg_class WHERE relname = 'jackfield_applied'"))
-
-    def test_N_7_a_session_that_is_ended_while_it_commits_leaves_no_doubt(self):
-        database = self.postgres()
-        database.sql("CREATE TABLE bindings (aor text, n int); CREATE ROLE phone LOGIN PASSWORD 'phone'; GRANT ALL ON bindings TO phone")
-        jackfield = self.jackfield_on(database, {"user": "phone", "password": "phone", "reconnect": "10ms", "reconnect_max": "50ms"})
-        self.door.ask("database", {"account": "db", "query": self.WRITE, "idempotency_key": "first"}, {"aor": "user", "n": -1})
-        ending = True
-
-        def end_sessions():
-            while ending:
-                database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'phone'")
-                time.sleep(0.4)
-
-        thread = threading.Thread(target=end_sessions)
-        thread.start()
-        try:
-            self.write_all(database, 3000, 64, ())
-        finally:
-            ending = False
-            thread.join()
-        self.assertEqual(set(), self.unknown)
-        self.assertEqual("3001|3001", database.sql("SELECT count(*), count(DISTINCT n) FROM bindings"))
-        self.assertIn("event=connection_lost", jackfield.log)
 
 
 main()
