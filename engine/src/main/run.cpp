@@ -92,6 +92,8 @@ void notify_systemd(std::string_view state) {
 
 int run_server(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow (ulimit -f) is an error like a full disk, not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   // Until the server listens to it: what it asks for, reading the files, is about to be done anyway.
   std::signal(SIGHUP, SIG_IGN);
   if (options.daemon && options.places.log_file.empty())

@@ -30,7 +30,7 @@ Task<Answer> wait_for(Pending<Answer> pending, std::shared_ptr<Request> request,
     if (const auto impl = account.lock()) co_return impl->give_up(*request, deadline);
   }
   request->abandon();
-  const bool begun = request->worker.load() >= 0;
+  const bool begun = request->begun.load();
   co_return failed(begun ? Failure::late : Failure::away, begun ? "stopped before the answer came; it may have been written" : "stopped before it was run");
 }
 

@@ -78,7 +78,8 @@ class Request : public std::enable_shared_from_this<Request> {
   int attempts = 0;             ///< runs by itself that ended in `again`
   int broken_links = 0;         ///< connections it has seen break
   bool delivered = false;       ///< the engine thread has the answer, or soon will
-  std::atomic<int> worker{-1};  ///< which one has taken it last; -1: none, so nothing of it has begun
+  std::atomic<int> worker{-1};    ///< which one has taken it last; -1: none
+  std::atomic<bool> begun{false};  ///< a connection has been given it
 
  private:
   std::shared_ptr<const Query> query_;

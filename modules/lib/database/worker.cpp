@@ -157,6 +157,7 @@ void Worker::process() {
 std::optional<std::string> Worker::run_live() {
   std::erase_if(live_, [](const Request* request) { return request->abandoned(); });
   if (live_.empty()) return {};
+  for (auto* request : live_) request->begun.store(true, std::memory_order_relaxed);
   const auto began = steady_clock::now();
   auto broken = connection_->run(live_, *this);
   const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - began);
@@ -178,7 +179,9 @@ std::optional<std::string> Worker::run_one_by_one(Held& requests) {
       request->reset();
       live_.assign(1, request.get());
       const auto broken = run_live();
-      if (request->outcome == Outcome::again && ++request->attempts > options_.retry) {
+      const bool undecided = request->outcome == Outcome::again || request->outcome == Outcome::in_doubt;
+      if (undecided && ++request->attempts > options_.retry) {
+        if (request->outcome == Outcome::in_doubt) request->answer.failure = Failure::late, request->answer.error = "it may have been written";
         request->outcome = Outcome::answered;  // with what it was refused for
       } else if (request->outcome == Outcome::none && request->abandoned()) {
         request->fail(last_failure, std::move(last_error));
@@ -192,42 +195,32 @@ std::optional<std::string> Worker::run_one_by_one(Held& requests) {
 }
 
 bool Worker::settle(Request& request, bool broken) {
-  switch (request.outcome) {
-    case Outcome::answered: deliver(request); return false;
-    case Outcome::again:
-      if (!broken) return true;
-      back_.push_back(request.shared_from_this());
-      return false;
-    case Outcome::elsewhere:
-      request.query().writes.store(true, std::memory_order_relaxed);
-      if (writing_ != nullptr) {
-        elsewhere_.push_back(request.shared_from_this());
-        return false;
-      }
-      request.fail(Failure::query, "it writes, and this connection may not");
-      deliver(request);
-      return false;
-    case Outcome::in_doubt:
-      if (request.idempotency_key.empty()) {
-        request.fail(Failure::late, "the connection broke while it was committed; it may have been written");
-        deliver(request);
-        return false;
-      }
-      [[fallthrough]];
-    case Outcome::unsent:
-    case Outcome::none: break;
+  if (request.outcome == Outcome::answered) {
+    deliver(request);
+    return false;
   }
-  if (request.abandoned()) {
-    deliver(request);
-  } else if (!broken) {
-    request.fail(Failure::query, "the database module gave no verdict");
-    deliver(request);
-  } else if (++request.broken_links >= kMaxBrokenLinks) {
+  if (request.outcome == Outcome::elsewhere) {
+    request.query().writes.store(true, std::memory_order_relaxed);
+    if (writing_ != nullptr) {
+      elsewhere_.push_back(request.shared_from_this());
+      return false;
+    }
+    request.fail(Failure::query, "it writes, and this connection may not");
+  } else if (request.outcome == Outcome::in_doubt && request.idempotency_key.empty()) {
+    request.fail(Failure::late, "the connection broke while it was committed; it may have been written");
+  } else if (request.abandoned()) {
+    // Nobody is left to be told.
+  } else if (broken && ++request.broken_links >= kMaxBrokenLinks) {
     request.fail(Failure::away, fmt::format("the connection broke {} times while it ran", request.broken_links));
-    deliver(request);
-  } else {
+  } else if (broken) {
     back_.push_back(request.shared_from_this());
+    return false;
+  } else if (request.outcome == Outcome::again || request.outcome == Outcome::in_doubt) {
+    return true;
+  } else {
+    request.fail(Failure::query, "the database module gave no verdict");
   }
+  deliver(request);
   return false;
 }
 
