@@ -1,4 +1,4 @@
-"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [database]
+"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [database] [scripts]
 
 Measures Jackfield beside Kamailio and the limit (a program that only reads and writes datagrams) in one run on this machine, servers
 in turn, and prints what an operation costs: microseconds of processor time of all of a server's processes. Everything stays on
@@ -10,6 +10,7 @@ unless --repeat says otherwise, which shows that they work rather than how thing
   idle       100 registrations a second; and how often a server without work wakes up
   memory     bytes a binding takes
   scale      the cost with 2,000 and with 200,000 users; the time a start with all of them takes
+  scripts    messages through a script on a socket: sent, handed to another script, answered, and back
   database   reading a user and writing a binding, as a registration does, in PostgreSQL: the bus, the module and the server
 """
 import argparse
@@ -195,6 +196,29 @@ class Bench:
         table.row(str(many), f"{seconds:.2f} s", f"≤ 2 s: {'met' if seconds <= 2 else 'missed'}")
         table.print()
 
+    def scripts(self):
+        count = self.size(200000, 5000)
+        table = Table("Messages through scripts on a socket", "asked", "at once", "CPU µs a message", "from–to", "per second", "p50", "p99", "goal")
+        # What another script answers passes the socket twice as often: two messages.
+        for mode, messages, window, goal in (("dispatch", 1, 32, None), ("script", 2, 32, ("cpu", 6)), ("script", 2, 32, ("per_second", 80000)),
+                                             ("script", 2, 1, ("p50", 150))):
+            progress(f"{mode}, {window} at once")
+            options = [f"--path={self.jackfield.scripts}", f"--mode={mode}", f"--window={window}"]
+            reports = [self.run(self.jackfield, "scripts", 0, "external_load", options, count if window > 1 else count // 10) for _ in range(self._repeat)]
+            costs = sorted(report["cpu_us"] / messages for report in reports)
+            per_second = statistics.median(report["per_second"] for report in reports) * messages
+            p50, p99 = (statistics.median(report[key] for report in reports) for key in ("p50_us", "p99_us"))
+            text = ""
+            if goal:
+                what, limit = goal
+                value = {"cpu": statistics.median(costs), "per_second": per_second, "p50": p50}[what]
+                met = value >= limit if what == "per_second" else value <= limit
+                text = f"{'≥' if what == 'per_second' else '≤'} {limit}: {'met' if met else 'missed'}"
+            table.row("another script" if messages == 2 else "nobody", str(window), f"{statistics.median(costs):.1f}", f"{costs[0]:.1f}–{costs[-1]:.1f}",
+                      f"{per_second:.0f}", duration(p50), duration(p99), text)
+        progress("")
+        table.print()
+
     def database(self):
         users, count = 10000, self.size(100000, 3000)
         postgres = Postgres("127.0.0.1", port=15432, program_prefix=servers.on_first_processor())
@@ -240,7 +264,7 @@ class Bench:
 
 
 def main():
-    names = ("register", "calls", "idle", "memory", "scale", "database")
+    names = ("register", "calls", "idle", "memory", "scale", "database", "scripts")
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeat", type=int)

@@ -88,7 +88,7 @@ class Kamailio(_Server):
 
 class Jackfield(_Server):
     name = "jackfield"
-    profiles = ("register", "register-file", "calls", "calls-records")
+    profiles = ("register", "register-file", "calls", "calls-records", "scripts")
 
     def _command(self, profile, users):
         self._write_settings(profile, users)
@@ -99,19 +99,27 @@ class Jackfield(_Server):
 
     def _write_settings(self, profile, users):
         calls = profile.startswith("calls")
-        modules = ["sip", "regfile"] + (["cdrbuild", "cdrfile"] if profile == "calls-records" else [])
+        modules = ["extmodule"] if profile == "scripts" else ["sip", "regfile"] + (["cdrbuild", "cdrfile"] if profile == "calls-records" else [])
         sip = f"[general]\naddr={HOST}\nport={PORT}\ntype=udp\nrealm=bench\n"
         sip += "auth_calls=no\n" if calls else ""
         regfile = "[general]\n" + ("" if profile == "register-file" else "file=\n")
         regfile += "[900]\npassword=nine\n" if calls else "".join(f"[u{i}]\npassword=s{i}\n" for i in range(1000000, 1000000 + users))
         files = {"jackfield": "[modules]\n" + "".join(f"{name}=yes\n" for name in modules), "sip": sip, "regfile": regfile,
+                 "extmodule": f"[listener bench]\ntype=unix\npath={self.scripts}\n",
                  "cdrfile": f"[general]\nfile={self._folder}/records.tsv\n"}
         for name, text in files.items():
             with open(os.path.join(self._folder, name + ".conf"), "w") as file:
                 file.write(text)
-        self._calls = calls
+        self._calls, self._without_sip = calls, profile == "scripts"
+
+    @property
+    def scripts(self):
+        """The socket that scripts connect to, with the profile of that name."""
+        return os.path.join(self._folder, "scripts")
 
     def _ready(self):
+        if self._without_sip:
+            return subprocess.run(self._program("status", "--ready"), capture_output=True).returncode == 0
         if not super()._ready():
             return False
         if self._calls:
