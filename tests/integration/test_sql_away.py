@@ -1,5 +1,8 @@
 """A database that is stopped, frozen, or there again after the server was killed: calls go on, and no record is lost or doubled."""
+import os
+import random
 import re
+import time
 
 from jackfield_test import Case, main, wait_for
 from jackfield_test.sql import ACCOUNT, shipped
@@ -41,9 +44,12 @@ class SqlAway(Case):
         return int(self.database.sql(f"SELECT count(*) FROM calls WHERE {condition}"))
 
     def expect_records(self, count):
-        wait_for(f"{count} records", lambda: self.count("ended = 1") == count, 10)
+        try:
+            wait_for(f"{count} records", lambda: self.count("ended = 1") == count, 10)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are\n{self.database.sql('SELECT runid, cdrid, direction, status, ended, time FROM calls ORDER BY time, cdrid')}") from None
         self.assertEqual(self.count("ended = 0"), 0)
-        self.assertEqual(self.database.sql("SELECT count(*) FROM (SELECT DISTINCT runid, cdrid FROM calls) AS each"), str(count))
+        self.assertEqual(self.database.sql("SELECT count(*) FROM (SELECT DISTINCT runid, cdrid, time FROM calls) AS each"), str(count))
         wait_for("nothing to be in use", lambda: self.database.sql("SELECT count(*) FROM calls_in_use") == "0")
 
     def backlog(self):
@@ -86,6 +92,31 @@ class SqlAway(Case):
         self.database.start()
         self.expect_records(4)
         self.assertEqual(self.count("status = 'lost'"), 2)
+
+    def test_N_7_nothing_is_lost_or_doubled_by_kill_9_at_any_moment(self):
+        seed = int(os.environ.get("JACKFIELD_TEST_SEED", "1"))
+        dice = random.Random(seed)
+        kills = 10 if os.environ.get("JACKFIELD_TEST_LENGTH") == "long" else 3
+        for round_ in range(kills):
+            with self.subTest(seed=seed, round=round_):
+                self.call()
+                if round_ % 3 == 1:
+                    self.database.stop()  # what this run ends with is the next one's to write
+                self.call()
+                # One that is answered when the server is killed, and stands for a moment that differs each time.
+                call = self.phones["102"].invite("101")
+                self.phones["101"].incoming(seconds=8).accept()
+                call.answered()
+                time.sleep(dice.random() * 0.05)
+                self.jackfield.kill()
+                for phone in self.phones.values():
+                    phone.forget()
+                if round_ % 3 == 1:
+                    self.database.start()
+                self.jackfield.start()
+        self.expect_records(2 + 6 * kills)
+        self.assertEqual(self.count("status = 'answered'"), 2 + 4 * kills)
+        self.assertEqual(self.count("status = 'lost'"), 2 * kills)
 
     def test_a_registration_is_refused_as_a_failure_and_no_wrong_password(self):
         self.database.stop()

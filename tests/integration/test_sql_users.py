@@ -66,6 +66,14 @@ class SqlUsers:
         self.assertEqual(self.rows("SELECT count(*) FROM bindings WHERE username = '101'"), [["0"]])
         self.assertEqual(self.jackfield.command("user", "passwd", "101", check=False).returncode, 1)
 
+    def test_user_is_about_the_file_where_the_database_authenticates_nobody(self):
+        settings = shipped()
+        settings["general"]["user.auth"] = "no"
+        server = self.server({"101": "an old song"}, start=False, address=self.address(2), modules=("sip", "regfile", self.DATABASE_MODULE, "register"),
+                             settings={self.DATABASE_MODULE: self.jackfield.settings[self.DATABASE_MODULE], "register": settings})
+        self.assertEqual(server.command("user", "list").stdout, "101\tpassword\n")
+        self.assertIn("jackfield user", server.command("help", "user").stdout)
+
     # --- registration
 
     def test_YT_13_a_phone_registers_with_its_password_and_no_other(self):
@@ -198,6 +206,16 @@ class SqlUsers:
             self.assertEqual((caller_, called, status), ("102", "101", "answered"))
             self.assertTrue(1.1 < float(billtime) < 2.5, billtime)
         self.assertEqual(len({billid for billid, in self.rows("SELECT billid FROM calls")}), 1)
+
+    def test_D16_a_server_that_is_stopped_writes_the_end_of_its_calls_first(self):
+        self.add("101", "102")
+        self.jackfield.start()
+        callee = self.user("101")
+        callee.register()
+        self.call(self.user("102"), callee)
+        self.assertLess(self.jackfield.stop(), 2)
+        self.assertEqual(self.rows("SELECT DISTINCT status, reason, ended FROM calls"), [["answered", "shutdown", "1"]])
+        self.assertFalse(any(self.in_use().values()))
 
     def test_an_unknown_number_and_an_offline_user(self):
         self.add("101", "102")
