@@ -37,6 +37,11 @@ class Records {
     return records;
   }
   bool empty() const { return ends_.empty(); }
+  void clear() {
+    bytes_.clear();
+    ends_.clear();
+  }
+  std::size_t room() const { return bytes_.capacity(); }
 
  private:
   std::string bytes_;
@@ -73,6 +78,9 @@ struct Batch {
 /// From the end of a sync to the next one. Right after a sync few records wait, and a sync costs the same for few as for many: under
 /// load more share each, and who comes alone does not wait.
 constexpr std::chrono::milliseconds kRest{2};
+// Emptied records go back to be filled again: as many as turns of the loop fit between two syncs under load, and none that a burst made large.
+constexpr std::size_t kSpares = 8;
+constexpr std::size_t kSpareRoom = 256 * 1024;
 
 }  // namespace
 
@@ -82,7 +90,7 @@ struct Journal::Impl : std::enable_shared_from_this<Journal::Impl> {
   void schedule();
   void hand_over();
   void write_batches();
-  void write(std::vector<Batch> batches);
+  void write(std::vector<Batch>& batches);
   void complete(Waiters waiters, std::string error);
 
   boost::asio::io_context& io;
@@ -97,6 +105,7 @@ struct Journal::Impl : std::enable_shared_from_this<Journal::Impl> {
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<Batch> handed_over;
+  std::vector<Records> spares;
   bool idle = false;  // the writer waits for work
   bool ending = false;
 
@@ -118,6 +127,10 @@ void Journal::Impl::hand_over() {
   {
     const std::lock_guard lock(mutex);
     handed_over.push_back(std::exchange(filling, {}));
+    if (!spares.empty()) {
+      filling.records = std::move(spares.back());
+      spares.pop_back();
+    }
     wanted = std::exchange(idle, false);
   }
   if (wanted) wake.notify_one();  // otherwise he comes by himself
@@ -139,13 +152,19 @@ void Journal::Impl::write_batches() {
     if (handed_over.empty()) return;
     auto batches = std::exchange(handed_over, {});
     lock.unlock();
-    write(std::move(batches));
+    write(batches);
     rested = std::chrono::steady_clock::now() + kRest;
     lock.lock();
+    for (Batch& batch : batches) {
+      if (spares.size() == kSpares) break;
+      if (batch.records.room() == 0 || batch.records.room() > kSpareRoom) continue;
+      batch.records.clear();
+      spares.push_back(std::move(batch.records));
+    }
   }
 }
 
-void Journal::Impl::write(std::vector<Batch> batches) {
+void Journal::Impl::write(std::vector<Batch>& batches) {
   Waiters waiters;
   for (Batch& batch : batches) {
     for (const std::string_view record : batch.records.all()) file.add(record);

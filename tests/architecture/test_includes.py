@@ -16,6 +16,7 @@ HOMES = {
     r"spdlog/": ("engine/src/log/",),
     r"prometheus/": ("engine/src/metrics",),
     r"boost/dll": ("engine/src/loader/",),
+    r"boost/container": ("modules/sip/registrar/",),
     r"CLI/": ("engine/src/main/",),
     r"systemd/": ("engine/src/",),
     r"(libpq|postgresql/)": ("modules/pgsqldb/",),

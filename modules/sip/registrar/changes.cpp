@@ -15,7 +15,7 @@ class Planner {
  public:
   Planner(const Asked& asked, const Table& table) : asked_(asked), message_(asked.request.message), table_(table), user_(table.user(asked.username)) {}
 
-  tl::expected<std::vector<Change>, Refusal> plan() {
+  tl::expected<Few<Change>, Refusal> plan() {
     const auto& contacts = message_.contacts();
     if (!message_.has(HeaderId::contact)) return std::move(changes_);
     if (!contacts) return refuse(400, contacts.error().reason);
@@ -35,13 +35,13 @@ class Planner {
  private:
   static tl::unexpected<Refusal> refuse(int code, std::string_view phrase) { return tl::unexpected(Refusal{code, std::string(phrase)}); }
 
-  tl::expected<std::vector<Change>, Refusal> plan_star(std::size_t contacts) {
+  tl::expected<Few<Change>, Refusal> plan_star(std::size_t contacts) {
     // Step 6: alone, and with Expires: 0 in so many words.
     if (contacts != 1 || message_.expires() != 0u) return refuse(400, "Contact * needs Expires 0 and stands alone");
     bool late = false;
     table_.each_of(user_, [&](BindingId, const Binding& binding) { late = late || out_of_order(binding); });
     if (late) return tl::unexpected(late_refusal());
-    changes_.push_back({Change::What::remove_all, nullptr, {}});
+    changes_.push_back(Change{Change::What::remove_all, nullptr, {}});
     return std::move(changes_);
   }
 
@@ -96,15 +96,15 @@ class Planner {
     if (existing && out_of_order(*existing)) return late_refusal();
     auto key = existing && device.instance == existing->instance() ? std::string(existing->key()) : binding_key(contact, device);
     // A later contact of the same device replaces an earlier one of this request.
-    std::erase_if(changes_, [&](const Change& change) { return change.key == key; });
+    changes_.erase(std::remove_if(changes_.begin(), changes_.end(), [&](const Change& change) { return change.key == key; }), changes_.end());
     if (*expires == 0) {
       // What was never here, or was replaced by a store that keeps one (D8), is nobody's business; a user of whom nothing is
       // known may still be known to a store that does not tell, and a contact to another server.
       if (existing || asked_.shared_store || !user_)
-        changes_.push_back({Change::What::remove, nullptr, existing ? std::string(existing->key()) : std::move(key)});
+        changes_.push_back(Change{Change::What::remove, nullptr, existing ? std::string(existing->key()) : std::move(key)});
       return std::nullopt;
     }
-    if (existing && existing->key() != key) changes_.push_back({Change::What::remove, nullptr, std::string(existing->key())});
+    if (existing && existing->key() != key) changes_.push_back(Change{Change::What::remove, nullptr, std::string(existing->key())});
 
     auto reached = reach_of(uri, asked_.request.flow, *message_.top_via(), asked_.foreign_contacts);
     BindingFacts facts{.flow = flow_for(reached), .expires = asked_.now + std::chrono::seconds(*expires), .refreshed = asked_.now,
@@ -114,7 +114,7 @@ class Planner {
                            .call_id = message_.call_id(), .instance = device.instance, .path = path_};
     if (text.size() > Binding::kMaxText) return Refusal{403, "Contact is too long"};
     auto binding = Binding::make(text, facts);
-    changes_.push_back({Change::What::put, std::move(binding), std::move(key)});
+    changes_.push_back(Change{Change::What::put, std::move(binding), std::move(key)});
     return std::nullopt;
   }
 
@@ -153,7 +153,7 @@ class Planner {
     if (after > most + others.size()) return Refusal{403, "Too many contacts"};
     std::stable_sort(others.begin(), others.end(), [](const Candidate& a, const Candidate& b) { return a.refreshed < b.refreshed; });
     for (std::size_t i = 0; after > most; ++i, --after)
-      changes_.insert(changes_.begin() + static_cast<std::ptrdiff_t>(i), {Change::What::remove, nullptr, std::move(others[i].key)});
+      changes_.insert(changes_.begin() + static_cast<std::ptrdiff_t>(i), Change{Change::What::remove, nullptr, std::move(others[i].key)});
     return std::nullopt;
   }
 
@@ -162,11 +162,11 @@ class Planner {
   const Table& table_;
   const Table::User user_;
   std::string path_;
-  std::vector<Change> changes_;
+  Few<Change> changes_;
 };
 
 }  // namespace
 
-tl::expected<std::vector<Change>, Refusal> plan_changes(const Asked& asked, const Table& table) { return Planner(asked, table).plan(); }
+tl::expected<Few<Change>, Refusal> plan_changes(const Asked& asked, const Table& table) { return Planner(asked, table).plan(); }
 
 }  // namespace jackfield::sip::registrar

@@ -2,6 +2,8 @@
 // table, changes nothing.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -32,6 +34,10 @@ struct Change {
   std::string_view reason = {};  ///< of a removal nobody asked for: a constant
 };
 
+/// What a REGISTER has nearly always one of: no allocation then.
+template <class T>
+using Few = boost::container::small_vector<T, 1>;
+
 struct Refusal {
   int code;
   std::string phrase;           ///< empty: the standard one
@@ -53,6 +59,6 @@ struct Asked {
 };
 
 /// The changes in the order in which the store is told of them; none for a REGISTER that only asks.
-tl::expected<std::vector<Change>, Refusal> plan_changes(const Asked& asked, const Table& table);
+tl::expected<Few<Change>, Refusal> plan_changes(const Asked& asked, const Table& table);
 
 }  // namespace jackfield::sip::registrar

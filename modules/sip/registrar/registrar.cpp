@@ -280,6 +280,7 @@ void Registrar::hold(std::unique_ptr<Job> job, const IncomingRequest& request) {
   if (core_.log.enabled(LogLevel::debug)) job->call_id = request.message.call_id();
   job->recall.reset();
   job->work.forget_message();
+  watch_clock();
   busy_.try_emplace(job->work.username());
   answer_when_durable(std::move(job));
 }
@@ -299,7 +300,7 @@ void Registrar::answer_when_durable(std::unique_ptr<Job> job) {
 void Registrar::durable(std::unique_ptr<Job> job) {
   core_.transactions.release(job->held);
   registered(*job, job->source, job->call_id);
-  enter(std::move(job->effects));
+  for (const auto& binding : job->effects.gone) release(*binding);  // what entered came in a datagram: nobody holds its flow
   next_in_line(job->work.username());
 }
 
@@ -321,7 +322,7 @@ void Registrar::enter(Work::Effects effects) {
     else flow_closed(flow);  // it closed while the store was at work
   }
   for (const auto& binding : effects.gone) release(*binding);
-  if (table_.size() > 0) watch_clock();
+  watch_clock();
 }
 
 void Registrar::release(const Binding& binding) {
@@ -474,7 +475,7 @@ Task<> Registrar::wait_for_recall(std::weak_ptr<void> alive, std::shared_ptr<jac
 }
 
 void Registrar::watch_clock() {
-  if (ticking_) return;
+  if (ticking_ || table_.size() == 0) return;
   ticking_ = true;
   const auto now = core_.engine.clock().now();
   const auto next = std::chrono::floor<std::chrono::seconds>(now) + std::chrono::seconds(1);
@@ -485,7 +486,7 @@ void Registrar::tick() {
   ticking_ = false;
   expire();
   keepalive_.tick(std::chrono::floor<std::chrono::seconds>(core_.engine.clock().now().time_since_epoch()).count());
-  if (table_.size() > 0) watch_clock();
+  watch_clock();
 }
 
 void Registrar::expire() {
@@ -501,8 +502,8 @@ void Registrar::expire() {
     if (busy_.contains(username)) continue;  // met again at the next second, after whoever is being served
     auto job = std::make_unique<Job>(Work(core_, table_, std::move(username)), Sender{}, Transaction{});
     job->stage = Job::Stage::changes;
-    std::vector<Change> changes;
-    changes.push_back({Change::What::remove, nullptr, std::string(binding->key()), "expired"});
+    Few<Change> changes;
+    changes.push_back(Change{Change::What::remove, nullptr, std::string(binding->key()), "expired"});
     job->work.begin(std::move(changes), {});
     core_.log.debug("event=expired user={} contact={}", log_value(job->work.username()), log_value(binding->contact()));
     start(std::move(job), nullptr);

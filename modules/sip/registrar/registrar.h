@@ -52,7 +52,7 @@ class Registrar final : public BindingTable {
     std::optional<jackfield::Message> recall = {};  ///< user.bindings, where the user is not in the table
     std::optional<Refusal> refusal = {};            ///< by the plan; the stores' is the work's
     // While its answer is held:
-    std::vector<std::unique_ptr<Verdict::Open>> provisos = {};  ///< of the stores
+    Few<std::unique_ptr<Verdict::Open>> provisos = {};  ///< of the stores
     Work::Effects effects = {};
     stack::HeldAnswerId held = {};
     net::Address source = {};

@@ -126,7 +126,7 @@ void Work::keep_within_limits() {
   std::stable_sort(others.begin(), others.end(), [](const Binding* a, const Binding* b) { return a->facts().expires < b->facts().expires; });
   std::vector<std::string> keys;
   for (std::size_t i = 0; i < excess; ++i) keys.emplace_back(others[i]->key());
-  for (auto& key : keys) changes_.push_back({Change::What::remove, nullptr, std::move(key)});
+  for (auto& key : keys) changes_.push_back(Change{Change::What::remove, nullptr, std::move(key)});
 }
 
 void Work::refuse(const jackfield::Message& answer) {
@@ -196,7 +196,7 @@ Work::Effects Work::apply() {
   std::stable_sort(ids.begin(), ids.end(), newer);
   for (std::size_t i = *store_keeps_; i < ids.size(); ++i) {
     take(ids[i]);
-    std::erase(effects.entered, ids[i]);
+    effects.entered.erase(std::remove(effects.entered.begin(), effects.entered.end(), ids[i]), effects.entered.end());
   }
   return effects;
 }
@@ -225,7 +225,7 @@ std::vector<Binding::Ptr> Work::take_back(Effects effects, Refusal refusal) {
   }
   // What a store dropped by itself, or with all others, is told to it like what was to be removed by name.
   for (auto& key : back)
-    if (change_of(key) == changes_.end()) changes_.insert(changes_.begin(), {Change::What::remove, nullptr, std::move(key)});
+    if (change_of(key) == changes_.end()) changes_.insert(changes_.begin(), Change{Change::What::remove, nullptr, std::move(key)});
   next_ = changes_.size();
   refuse(std::move(refusal));
   return lost;

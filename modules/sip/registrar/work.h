@@ -27,7 +27,7 @@ class Work {
     unsigned max_contacts = 0;  ///< 0: as many as can be served
     MaxContactsPolicy policy = MaxContactsPolicy::replace_oldest;
   };
-  void begin(std::vector<Change> changes, const Limits& limits) {
+  void begin(Few<Change> changes, const Limits& limits) {
     changes_ = std::move(changes);
     limits_ = limits;
   }
@@ -41,8 +41,8 @@ class Work {
 
   /// Called for each binding that leaves the table or enters it.
   struct Effects {
-    std::vector<Binding::Ptr> gone;
-    std::vector<BindingId> entered;
+    Few<Binding::Ptr> gone;
+    Few<BindingId> entered;
   };
   /// Enters what was agreed in the table (D8: a store that keeps one binding leaves one).
   Effects apply();
@@ -78,7 +78,7 @@ class Work {
   Core& core_;
   Table& table_;
   std::string username_;
-  std::vector<Change> changes_;
+  Few<Change> changes_;
   std::size_t next_ = 0;
   bool undoing_ = false, store_is_shared_ = false;
   std::optional<jackfield::Message> message_;
