@@ -1,5 +1,6 @@
 // External scripts. Wires scripts and listeners to the engine, and to what people ask.
 #include "listeners.h"
+#include "script_calls.h"
 #include "scripts.h"
 #include "settings.h"
 
@@ -20,7 +21,7 @@ namespace param = messages::param;
 
 constexpr int kCommandPriority = 100, kHelpPriority = 110, kStatusPriority = 110;
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
-constexpr int kDrainSteps = 50;
+constexpr int kDrainSteps = 25;  // half a second: less than the engine waits
 constexpr std::string_view kUsage = "usage: external [info] | start|stop|restart SCRIPT [ARGUMENT] | execute PROGRAM [ARGUMENT]\r\n";
 constexpr std::string_view kHelp = "  external [info]|start|stop|restart SCRIPT [ARGUMENT]|execute PROGRAM [ARGUMENT]  scripts and who is connected\r\n";
 
@@ -51,11 +52,17 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
   }
 
   void apply_plan(Engine& engine, std::unique_ptr<ExtModulePlan> plan) noexcept override {
-    if (scripts_) return scripts_->use(std::move(plan->settings.scripts));
+    if (scripts_) {
+      calls_->use(plan->settings.scripts);
+      scripts_->use(std::move(plan->settings.scripts));
+      return;
+    }
     engine_ = &engine;
     listeners_ = std::move(plan->listeners);
     listeners_->serve(plan->settings.scripts.locals);
-    scripts_ = std::make_unique<Scripts>(engine, std::move(plan->settings.scripts));
+    calls_ = std::make_shared<ScriptCalls>(engine, plan->settings.scripts);
+    calls_->start();
+    scripts_ = std::make_shared<Scripts>(engine, std::move(plan->settings.scripts));
     const auto argument = [&](const std::string& text) { return substitute(text, [&](std::string_view name) { return engine.run_parameter(name); }); };
     for (const auto& [name, text] : plan->settings.started) report(name, scripts_->start(name, argument(text)));
     for (const auto& [name, text] : plan->settings.executed) report(name, scripts_->execute(name, argument(text)));
@@ -74,10 +81,15 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
 
   /// Scripts are asked to end; those that do not are killed when the module stops.
   Task<> drain() override {
+    calls_->drop_all("shutdown");
     scripts_->stop_all();
-    Pendings pauses(engine_->timers());
-    for (int i = 0; i < kDrainSteps && scripts_->running(); ++i) {
-      auto pause = pauses.open<bool>(kDrainStep);
+    // Looked up again after each pause: the engine's patience may end first, and then the module stops meanwhile.
+    auto pauses = std::make_shared<Pendings>(engine_->timers());
+    const std::weak_ptr<Scripts> scripts = scripts_;
+    const std::weak_ptr<ScriptCalls> calls = calls_;
+    for (int i = 0; i < kDrainSteps; ++i) {
+      if (!still_there(scripts.lock(), calls.lock())) co_return;
+      auto pause = pauses->open<bool>(kDrainStep);
       co_await pause.wait();
     }
   }
@@ -86,10 +98,15 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
     handlers_.clear();
     waiting_.reset();
     listeners_.reset();
+    calls_.reset();
     scripts_.reset();
   }
 
  private:
+  static bool still_there(const std::shared_ptr<Scripts>& scripts, const std::shared_ptr<ScriptCalls>& calls) {
+    return (scripts && scripts->running()) || (calls && !calls->idle());
+  }
+
   void install(std::string_view message, int priority, Handler handler) {
     handlers_.push_back(engine_->bus().install({.message = std::string(message), .priority = priority, .track = "extmodule"}, std::move(handler)));
   }
@@ -101,6 +118,7 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
   void each_session(const std::function<void(const Session&)>& visit) const {
     listeners_->each_session(visit);
     scripts_->each_session(visit);
+    calls_->each_session(visit);
   }
 
   Verdict command(Message& message) {
@@ -156,7 +174,8 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
 
   Engine* engine_ = nullptr;
   std::unique_ptr<Listeners> listeners_;
-  std::unique_ptr<Scripts> scripts_;
+  std::shared_ptr<Scripts> scripts_;
+  std::shared_ptr<ScriptCalls> calls_;
   std::vector<Bus::Subscription> handlers_;
   std::shared_ptr<void> waiting_;
 };

@@ -16,6 +16,11 @@ constexpr Duration kPatience = std::chrono::seconds(2);
 
 }  // namespace
 
+std::filesystem::path script_path(const Engine& engine, const ScriptSettings& settings, const std::string& name) {
+  if (!settings.folder.empty()) return std::filesystem::path(settings.folder) / name;
+  return std::filesystem::path(std::string(engine.run_parameter("sharedpath").value_or(""))) / "scripts" / name;
+}
+
 Scripts::Scripts(Engine& engine, ScriptSettings settings) : engine_(engine), log_(engine.log("extmodule")), settings_(std::move(settings)) {
   sink_ = engine.timers().add_sink([this](std::uint64_t id) {
     const auto due = due_.extract(id);
@@ -45,10 +50,6 @@ void Scripts::timer(const std::string& name, Script& script) {
   }
 }
 
-std::filesystem::path Scripts::path_of(const std::string& name) const {
-  return std::filesystem::path(settings_.folder.empty() ? std::string(engine_.run_parameter("sharedpath").value_or("")) + "/scripts" : settings_.folder) / name;
-}
-
 tl::expected<void, std::string> Scripts::start(const std::string& name, const std::string& argument) {
   if (const auto found = scripts_.find(name); found != scripts_.end()) {
     if (found->second.process || found->second.session) return tl::unexpected(fmt::format("{} runs already", name));
@@ -62,7 +63,7 @@ tl::expected<void, std::string> Scripts::start(const std::string& name, const st
 }
 
 tl::expected<void, std::string> Scripts::launch(const std::string& name, Script& script) {
-  std::vector<std::string> command{path_of(name).string()};
+  std::vector<std::string> command{script_path(engine_, settings_, name).string()};
   if (!script.argument.empty()) command.push_back(script.argument);
   auto process = Process::start(engine_, std::move(command), [this, name](const std::string& how, bool well) { process_ended(name, how, well); });
   if (!process) return tl::unexpected(process.error());
@@ -107,12 +108,12 @@ tl::expected<void, std::string> Scripts::restart(const std::string& name, const 
 }
 
 tl::expected<void, std::string> Scripts::execute(const std::string& name, const std::string& argument) {
-  std::vector<std::string> command{path_of(name).string()};
+  std::vector<std::string> command{script_path(engine_, settings_, name).string()};
   if (!argument.empty()) command.push_back(argument);
   const auto id = next_id_++;
   auto process = Process::start(engine_, std::move(command), [this, id, name](const std::string& how, bool) {
     log_.info("event=program-ended program={} how={}", log_value(name), log_value(how));
-    executed_.erase(id);
+    engine_.post([gone = std::shared_ptr<Process>(std::move(executed_.extract(id).mapped()))] {});  // in a turn of its own: it says so itself
   });
   if (!process) return tl::unexpected(process.error());
   (*process)->take_connection()->close();

@@ -17,6 +17,9 @@
 
 namespace jackfield::extmodule {
 
+/// Where the script of that name lies.
+std::filesystem::path script_path(const Engine& engine, const ScriptSettings& settings, const std::string& name);
+
 class Scripts {
  public:
   Scripts(Engine& engine, ScriptSettings settings);
@@ -64,7 +67,6 @@ class Scripts {
   void start_timer(const std::string& name, Script& script, Duration delay);
   void timer(const std::string& name, Script& script);
   void start_later(const std::string& name, Script& script);
-  std::filesystem::path path_of(const std::string& name) const;
 
   Engine& engine_;
   Logger& log_;

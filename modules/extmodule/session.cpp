@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace jackfield::extmodule {
 namespace {
@@ -112,8 +113,17 @@ bool Session::connected(std::string_view fields) {
 bool Session::message(std::string_view fields) {
   auto wire = parse_message(fields);
   if (!wire) return false;
-  dispatch(std::move(*wire));
+  if (!held_) dispatch(std::move(*wire));
+  else if (held_->size() < locals_.maxqueue) held_->push_back(std::move(*wire));
+  else close("it sent too much before its call was connected");
   return true;
+}
+
+void Session::release() {
+  if (!held_) return;
+  const auto waiting = std::exchange(held_, std::nullopt);
+  for (auto& wire : *waiting)
+    if (!over_) dispatch(wire);
 }
 
 void Session::dispatch(WireMessage wire) {

@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 namespace jackfield::extmodule {
 
@@ -27,6 +29,12 @@ class Session : public std::enable_shared_from_this<Session> {
   ~Session();
 
   void close(std::string_view why);
+
+  /// Asks the script, as a handler that it installed would.
+  Verdict ask(Message& message);
+  /// Its messages wait until release(); what it answers, installs and sets does not.
+  void hold() { held_.emplace(); }
+  void release();
 
   const std::string& name() const { return name_; }
   const Locals& locals() const { return locals_; }
@@ -50,7 +58,6 @@ class Session : public std::enable_shared_from_this<Session> {
   void quit();
   void say(std::string_view line);
 
-  Verdict ask(Message& message);
   static Task<bool> wait(std::shared_ptr<Session> self, Message* message);
   /// What becomes of a message the script does not answer: the next handler, or `on_fail`.
   bool unanswered(Message& message) const;
@@ -82,6 +89,7 @@ class Session : public std::enable_shared_from_this<Session> {
   int late_in_a_row_ = 0;
   MonoTime spared_until_ = {};  ///< the breaker is open: not asked before this
   bool skipped_watches_ = false;
+  std::optional<std::vector<WireMessage>> held_;
 };
 
 }  // namespace jackfield::extmodule

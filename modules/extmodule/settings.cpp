@@ -28,6 +28,8 @@ constexpr Key kGeneralKeys[] = {
     {.name = "breaker", .type = KeyType::integer, .fallback = "5", .unit = "",
      .doc = "After so many late answers in a row a script is not asked for breaker_pause, so that calls do not wait for it; 0: it always is.", .min = 0, .max = 1000},
     {.name = "breaker_pause", .type = KeyType::milliseconds, .fallback = "10000", .unit = "ms", .doc = "See breaker.", .min = 100, .max = 3600000},
+    {.name = "max_calls", .type = KeyType::integer, .fallback = "200", .unit = "",
+     .doc = "How many calls may have a script of their own at once (external/nodata/SCRIPT); further ones are refused.", .min = 0, .max = 100000},
     {.name = "on_fail", .type = KeyType::text, .fallback = "", .unit = "",
      .doc = "Where calls go whose call.route a script did not answer in time (sip/sip:desk@192.0.2.1). Empty: to the next handler."},
 };
@@ -94,7 +96,8 @@ const KeyTable kKeys{.name = "extmodule", .doc = "External scripts: programs in 
 
 ExtModuleSettings read_settings(const Settings& settings, Problems& problems) {
   ExtModuleSettings read;
-  read.scripts = {.folder = settings.text(kGeneral, "scripts_dir"), .restart = restart_from(settings.text(kGeneral, "restart")), .locals = {}};
+  read.scripts = {.folder = settings.text(kGeneral, "scripts_dir"), .restart = restart_from(settings.text(kGeneral, "restart")), .locals = {},
+                  .most_calls = static_cast<std::size_t>(settings.integer(kGeneral, "max_calls"))};
   Locals& locals = read.scripts.locals;
   locals.timeout = settings.duration(kGeneral, "timeout");
   locals.timebomb = settings.boolean(kGeneral, "timebomb");

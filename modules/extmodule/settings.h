@@ -20,6 +20,7 @@ struct ScriptSettings {
   std::string folder;  ///< empty: `scripts` below the shared files
   Restart restart = Restart::failure;
   Locals locals;       ///< what a script begins with
+  std::size_t most_calls = 200;  ///< that have a script of their own at once
 };
 
 struct ListenerSettings {

@@ -101,6 +101,7 @@ class Script:
     def __init__(self, address: str | None = None, *, secret: str = ""):
         self._address, self._secret = address, secret
         self._handlers: dict[str, tuple[int, tuple[str, str] | None, Handler]] = {}
+        self._call: Handler | None = None
         self._watchers: dict[str, Watcher] = {}
         self._starting: list[Callable[[], Awaitable[None]]] = []
         self._waiting: dict[str, asyncio.Future] = {}
@@ -116,6 +117,12 @@ class Script:
             self._handlers[name] = (priority, only, handler)
             return handler
         return decorate
+
+    def call(self, handler: Handler) -> Handler:
+        """Decorates what takes the call that this script was started for (`external/nodata/SCRIPT`). It gets the call.execute; True: the
+        script is the caller's other end, named as `setlocal("id", …)` said. What it sends meanwhile is sent on once the two are connected."""
+        self._call = handler
+        return handler
 
     def watch(self, name: str = "") -> Callable[[Watcher], Watcher]:
         """Decorates what is told of every message of that name after its dispatch; an empty name is every message."""
@@ -271,7 +278,8 @@ class Script:
         name = message.name
         result: Result = None
         try:
-            result = self._handlers[name][2](message)
+            handler = self._handlers[name][2] if name in self._handlers else self._call
+            result = handler(message) if handler else False
             if inspect.isawaitable(result):
                 result = await result
         except Exception:  # a fault in one handler is no reason to leave the others, or the caller, alone

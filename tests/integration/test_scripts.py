@@ -158,6 +158,79 @@ class Library(Scripts):
         self.assertTrue(results["version"] and results["refused"])
 
 
+class OwnCalls(Scripts):
+    """Calls that have a script of their own."""
+    ROUTES = """\
+        #!/usr/bin/env python3
+        import sys
+        sys.path.insert(0, %(library)r)
+        import jackfield
+        script = jackfield.Script()
+
+        @script.handle("user.auth", priority=50)
+        def auth(message):
+            return "an old song"
+
+        @script.handle("call.route", priority=50)
+        def route(message):
+            return "external/" + message["called"].replace("-", "/", 1) + ".py " + message["caller"]
+        script.run()
+        """
+    GREETER = """\
+        #!/usr/bin/env python3
+        import asyncio, os, sys
+        sys.path.insert(0, %(library)r)
+        import jackfield
+        script = jackfield.Script()
+
+        @script.on_start
+        async def start():
+            await script.setlocal("id", "greeter/" + sys.argv[1])
+
+        @script.call
+        async def called(message):
+            script.enqueue("call.ringing", id="greeter/" + sys.argv[1], targetid=message["id"])
+            if message["caller"] == "101":
+                asyncio.get_running_loop().call_later(0.2, lambda: script.enqueue("call.drop", id=message["id"], reason="busy"))
+            return message["caller"] != "109"
+        script.run()
+        """
+
+    def setUp(self):
+        super().setUp()
+        library = {"library": SHARE}
+        for name, text in (("routes.py", self.ROUTES), ("greeter.py", self.GREETER)):
+            os.chmod(self.file(name, text % library), 0o755)
+        self.jackfield = self.serve({"routes.py": ""}, general={"scripts_dir": self.folder})
+        self.handlers_are_there(self.jackfield, 2)
+
+    def user(self, name):
+        return self.phone(self.jackfield, name, PASSWORD)
+
+    def running(self):
+        return self.jackfield.command("status", "extmodule").stdout.count("greeter.py#")
+
+    def test_YT_19_a_script_rings_the_caller_and_hangs_up(self):
+        call = self.user("101").invite("nodata-greeter")
+        call.expect(180)
+        call.refused(486)
+        wait_for("its script to be gone", lambda: self.running() == 0)
+
+    def test_the_end_of_the_call_ends_its_script(self):
+        call = self.user("102").invite("nodata-greeter")
+        call.expect(180)
+        self.assertEqual(self.running(), 1)
+        self.assertIn("greeter/102", self.jackfield.command("external").stdout + self.jackfield.command("status").stdout)
+        call.cancel()
+        wait_for("its script to be gone", lambda: self.running() == 0)
+
+    def test_a_script_that_does_not_take_the_call_or_is_not_there_or_would_have_to_speak(self):
+        self.user("109").invite("nodata-greeter").refused(404)
+        self.user("101").invite("nodata-nobody").refused(500)
+        self.user("101").invite("play-greeter").refused(415)
+        self.assertEqual(self.running(), 0)
+
+
 class JavaScript(Scripts):
     """The same library in JavaScript: one script answers over its standard streams, another asks over a socket."""
     ANSWERING = """\
