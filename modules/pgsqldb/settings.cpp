@@ -21,7 +21,8 @@ constexpr Key kAccountKeys[] = {
      .doc = "A connection string of PostgreSQL in place of the five keys below: host=db1,db2 port=5432 dbname=… user=… password=… sslmode=require, "
             "or postgresql://user:password@db1,db2/dbname. Of several hosts the one that takes writes is used, also after it has failed over."},
     {.name = "host", .type = KeyType::text, .fallback = "localhost", .unit = "",
-     .doc = "Where the server is: a name, an address, or the folder of its Unix socket; several with commas between."},
+     .doc = "Where the server is: a name, an address, or the folder of its Unix socket; several with commas between. A pooler in front of it must leave "
+            "us a session of our own (PgBouncer: pool_mode=session)."},
     {.name = "port", .type = KeyType::text, .fallback = "5432", .unit = "", .doc = "Its port; several with commas between, one for each host."},
     {.name = "database", .type = KeyType::text, .fallback = "yate", .unit = "", .doc = "The database."},
     {.name = "user", .type = KeyType::text, .fallback = "postgres", .unit = "", .doc = "The role to connect as."},
