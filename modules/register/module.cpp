@@ -10,7 +10,7 @@
 namespace jackfield::register_module {
 namespace {
 
-constexpr std::string_view kJournal = "register-records.journal";
+constexpr std::string_view kJournals = "register-records";
 
 struct RegisterPlan : Plan {
   std::shared_ptr<const RegisterSettings> settings;
@@ -34,7 +34,7 @@ class RegisterModule final : public ModuleOf<RegisterPlan> {
   tl::expected<void, Problem> prepare_plan(Engine& engine, RegisterPlan& plan) override {
     plan.database = database_ ? database_ : std::make_shared<Database>(engine, engine.log("register"));
     if (!plan.writes_records() || (register_ && register_->has_records())) return {};
-    auto records = Records::open(plan.database, engine.state_dir() / kJournal, [this] {
+    auto records = Records::open(plan.database, engine.state_dir() / kJournals, [this] {
       if (register_) register_->note_critical();
     });
     if (!records) return tl::unexpected(Problem{Problem::Severity::error, {}, records.error()});

@@ -42,16 +42,20 @@ tl::expected<std::unique_ptr<Records>, std::string> Records::open(std::shared_pt
                                                                   std::function<void()> changed) {
   auto& engine = database->engine();
   std::unique_ptr<Records> records(new Records(database, std::move(changed)));
-  auto journal = Journal::open(engine.io(), {.path = path}, [&](std::string_view bytes) { records->replay(bytes); });
-  if (!journal) return tl::unexpected(journal.error().text);
-  records->journal_ = std::move(*journal);
-  if (const auto& cut = records->journal_->cut_tail(); !cut.empty()) database->log().warning("event=journal-cut reason={}", log_value(cut));
+  auto quick = records->open_journal(path.string() + ".journal", false);
+  if (!quick) return tl::unexpected(quick.error());
+  auto synced = records->open_journal(path.string() + ".synced.journal", true);
+  if (!synced) return tl::unexpected(synced.error());
+  records->quick_ = std::move(*quick);
+  records->synced_ = std::move(*synced);
   // Above everything that an earlier journal gave, also one that somebody has removed: numbers are part of keys that the database remembers.
   records->last_number_ = std::max<std::uint64_t>(records->last_number_, static_cast<std::uint64_t>(engine.clock().wall().time_since_epoch().count()));
 
   std::vector<RecordEntry> left;
-  for (auto& [number, entry] : records->left_) left.push_back(std::move(entry));
+  for (auto& [number, entry] : records->left_)
+    if (!records->applied_.contains(number)) left.push_back(std::move(entry));
   records->left_.clear();
+  records->applied_.clear();
   std::ranges::sort(left, {}, &RecordEntry::number);
   for (auto& entry : left) {
     records->live_bytes_ += entry.bytes;
@@ -62,6 +66,14 @@ tl::expected<std::unique_ptr<Records>, std::string> Records::open(std::shared_pt
   return records;
 }
 
+tl::expected<std::unique_ptr<Journal>, std::string> Records::open_journal(const std::filesystem::path& path, bool sync) {
+  auto journal = Journal::open(database_->engine().io(), {.path = path, .sync = sync}, [this](std::string_view bytes) { replay(bytes); });
+  if (!journal) return tl::unexpected(journal.error().text);
+  if (const auto& cut = (*journal)->cut_tail(); !cut.empty()) database_->log().warning("event=journal-cut reason={}", log_value(cut));
+  return std::move(*journal);
+}
+
+// What one of the two files has lost the other has; what either says is written is written.
 void Records::replay(std::string_view bytes) {
   auto record = decode_journal(bytes);
   if (!record) {
@@ -69,7 +81,7 @@ void Records::replay(std::string_view bytes) {
     return;
   }
   if (!record->entry) {
-    left_.erase(record->applied);
+    applied_.insert(record->applied);
     return;
   }
   record->entry->bytes = bytes.size();
@@ -107,9 +119,9 @@ void Records::call_cdr(LaneId lane, const Message& message) {
   ++last_number_;
   entry.bytes = bytes.size();
   live_bytes_ += bytes.size();
-  journal_->append(bytes);
+  append(bytes);
   if (operation == "finalize" || operation == "combined") {
-    journal_->sync([this](const std::string& error) {
+    synced_->sync([this](const std::string& error) {
       if (error.empty()) sync_failed_ = false;
       else if (!std::exchange(sync_failed_, true)) database_->log().error("event=journal-not-synced reason={}", log_value(error));
     });
@@ -120,23 +132,35 @@ void Records::call_cdr(LaneId lane, const Message& message) {
 void Records::written(const RecordEntry& entry) {
   written_.add();
   live_bytes_ -= entry.bytes;
-  journal_->append(RecordEntry::encode_applied(entry.number));
-  if (!compacting_ && journal_->file_bytes() > kCompactFrom && journal_->file_bytes() > 4 * live_bytes_) compact();
+  append(RecordEntry::encode_applied(entry.number));
+  compact_if_grown();
+}
+
+void Records::append(std::string_view bytes) {
+  quick_->append(bytes);
+  synced_->append(bytes);
+}
+
+void Records::compact_if_grown() {
+  const auto bytes = std::max(quick_->file_bytes(), synced_->file_bytes());
+  if (compacting_ == 0 && bytes > kCompactFrom && bytes > 4 * live_bytes_) compact();
 }
 
 void Records::compact() {
-  compacting_ = true;
-  journal_->compact(
-      [this](const std::function<void(std::string_view)>& add) {
-        std::vector<const RecordEntry*> live;
-        for (const auto& lane : lanes_) lane->each([&](const RecordEntry& entry) { live.push_back(&entry); });
-        std::ranges::sort(live, {}, [](const RecordEntry* entry) { return entry->number; });
-        for (const auto* entry : live) add(entry->encode());
-      },
-      [this](const std::string& error) {
-        compacting_ = false;
-        if (!error.empty()) database_->log().error("event=journal-not-compacted reason={}", log_value(error));
-      });
+  for (auto* journal : {quick_.get(), synced_.get()}) {
+    ++compacting_;
+    journal->compact(
+        [this](const std::function<void(std::string_view)>& add) {
+          std::vector<const RecordEntry*> live;
+          for (const auto& lane : lanes_) lane->each([&](const RecordEntry& entry) { live.push_back(&entry); });
+          std::ranges::sort(live, {}, [](const RecordEntry* entry) { return entry->number; });
+          for (const auto* entry : live) add(entry->encode());
+        },
+        [this](const std::string& error) {
+          --compacting_;
+          if (!error.empty()) database_->log().error("event=journal-not-compacted reason={}", log_value(error));
+        });
+  }
 }
 
 Task<bool> Records::flush(std::shared_ptr<Records> self) {

@@ -3,8 +3,9 @@
 // Each call.cdr that [call.cdr] or [linetracker] has a query for is appended to a journal before the database is asked, and marked there once
 // the database has committed it. What is journaled when:
 //
-//   call.cdr said      the entry is appended and handed to the journal's thread in the same turn of the loop; from its write on, at most a few
-//                      milliseconds later, kill -9 loses nothing. The end of a record is synced too (many ends share one sync), for a power cut.
+//   call.cdr said      the entry is appended to two files and handed to their threads in the same turn of the loop. The first is never synced, so
+//                      that nothing is ever in the way of its writes: kill -9 loses nothing but what was said in the very moment. The second is
+//                      synced with each end of a record (many ends share one sync), for a power cut; it holds the same.
 //   database asked     at the same time: the write there does not wait for the sync. Whichever of the two survives is enough.
 //   answer: committed  "applied" is appended, and synced with whatever comes next. When it is lost the entry is written a second time, under the
 //                      same key (node, run, cdrid, operation, number), which changes nothing.
@@ -23,12 +24,15 @@
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 namespace jackfield::register_module {
 
 class Records {
  public:
-  /// Opens the journal; the error says what to do. `changed` is told when critical() may have changed.
+  /// Opens the journals PATH.journal and PATH.synced.journal; the error says what to do. `changed` is told when critical() may have changed.
   static tl::expected<std::unique_ptr<Records>, std::string> open(std::shared_ptr<Database> database, const std::filesystem::path& path,
                                                                   std::function<void()> changed);
   ~Records();
@@ -51,17 +55,22 @@ class Records {
  private:
   Records(std::shared_ptr<Database> database, std::function<void()> changed);
   void replay(std::string_view bytes);
+  tl::expected<std::unique_ptr<Journal>, std::string> open_journal(const std::filesystem::path& path, bool sync);
   void written(const RecordEntry& entry);
+  void append(std::string_view bytes);
+  void compact_if_grown();
   void compact();
 
   std::shared_ptr<Database> database_;
   std::shared_ptr<const RegisterSettings> settings_;
   std::array<std::shared_ptr<RecordLane>, kLanes> lanes_;
-  std::unordered_map<std::uint64_t, RecordEntry> left_;  ///< while the journal is replayed
-  std::unique_ptr<Journal> journal_;
+  std::unordered_map<std::uint64_t, RecordEntry> left_;  ///< while the journals are replayed
+  std::unordered_set<std::uint64_t> applied_;            ///< likewise
+  std::unique_ptr<Journal> quick_, synced_;
   std::uint64_t last_number_ = 0;
   std::size_t live_bytes_ = 0;
-  bool compacting_ = false, sync_failed_ = false;
+  int compacting_ = 0;
+  bool sync_failed_ = false;
   Counter& written_;
   std::vector<std::shared_ptr<void>> gauges_;
 };

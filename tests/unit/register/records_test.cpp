@@ -161,6 +161,22 @@ TEST_CASE("N-7 what was not written when the server ended is written by the next
   CHECK(office.database().asked.empty());
 }
 
+TEST_CASE("N-7 either of the two journals is enough, and both together write nothing twice") {
+  for (const auto* lost : {"", "register-records.journal", "register-records.synced.journal"}) {
+    CAPTURE(lost);
+    Office office;
+    office.say(1, "finalize");
+    office.away();
+    office.say(2, "finalize");
+    office.stop();
+    if (*lost != '\0') REQUIRE(std::filesystem::remove(office.engine().state_dir() / lost));
+    office.database().asked.clear();
+    office.back();
+    office.start();
+    CHECK(office.written() == std::vector<std::string>{"END 2 3.500"});
+  }
+}
+
 TEST_CASE("D11 a write whose answer the server did not live to see is tried again under the same key") {
   Office office;
   office.database().holds = true;
