@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -16,12 +17,21 @@ namespace jackfield {
 
 namespace {
 
-pid_t written_pid(int fd) {
-  std::array<char, 32> text{};
-  const auto size = pread(fd, text.data(), text.size() - 1, 0);
+/// Two lines; what is not there is 0.
+struct Written {
   pid_t pid = 0;
-  if (size > 0) std::from_chars(text.data(), text.data() + size, pid);
-  return pid;
+  std::int64_t run = 0;
+};
+
+Written written(int fd) {
+  std::array<char, 64> text{};
+  const auto size = pread(fd, text.data(), text.size(), 0);
+  Written read;
+  if (size <= 0) return read;
+  const char* const end = text.data() + size;
+  const auto after_pid = std::from_chars(text.data(), end, read.pid).ptr;
+  if (after_pid < end) std::from_chars(after_pid + 1, end, read.run);
+  return read;
 }
 
 /// Of the open file, not of the process; asking who has it takes nothing, so that no client stands in a server's way.
@@ -48,11 +58,21 @@ tl::expected<StateLock, std::string> StateLock::take(const std::filesystem::path
   auto whole = whole_file();
   if (fcntl(fd, F_OFD_SETLK, &whole) != 0)
     return tl::unexpected(fmt::format("a server (pid {}) already runs on {}: stop it with `jackfield stop`, or give this one another -w",
-                                      written_pid(fd), state_dir.string()));
-  const auto pid = fmt::format("{}\n", getpid());
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)
-    return tl::unexpected(fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno)));
+                                      written(fd).pid, state_dir.string()));
+  lock.last_run_ = written(fd).run;
+  if (!lock.write()) return tl::unexpected(fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno)));
   return lock;
+}
+
+bool StateLock::write() {
+  const auto text = fmt::format("{}\n{}\n", getpid(), last_run_);
+  return pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) && ftruncate(fd_, static_cast<off_t>(text.size())) == 0;
+}
+
+tl::expected<std::int64_t, std::string> StateLock::begin_run(std::int64_t seconds) {
+  last_run_ = std::max(seconds, last_run_ + 1);
+  if (!write()) return tl::unexpected(fmt::format("the lock file of the state directory cannot be written: {}", std::strerror(errno)));
+  return last_run_;
 }
 
 std::optional<pid_t> StateLock::holder(const std::filesystem::path& state_dir) {
@@ -60,7 +80,7 @@ std::optional<pid_t> StateLock::holder(const std::filesystem::path& state_dir) {
   if (fd < 0) return std::nullopt;
   std::optional<pid_t> pid;
   auto whole = whole_file();
-  if (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK) pid = written_pid(fd);
+  if (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK) pid = written(fd).pid;
   close(fd);
   return pid;
 }

@@ -26,6 +26,8 @@ void append(Problems& to, Problems from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+std::string run_id(WallTime started) { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(started.time_since_epoch()).count()); }
+
 }  // namespace
 
 std::string version_text() { return fmt::format("{} (commit {})", JACKFIELD_VERSION, JACKFIELD_COMMIT); }
@@ -42,14 +44,18 @@ std::unique_ptr<Configuration> Configuration::again() const {
   return fresh;
 }
 
+void Configuration::begin_run(WallTime started) {
+  started_ = started;
+  run_parameters_.insert_or_assign("runid", run_id(started_));
+}
+
 void Configuration::fill_run_parameters() {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(started_.time_since_epoch()).count();
   std::error_code error;
   run_parameters_ = {{"version", JACKFIELD_VERSION},
                      {"release", JACKFIELD_VERSION},
                      {"revision", JACKFIELD_COMMIT},
                      {"nodename", places_.nodename.empty() ? host_name() : places_.nodename},
-                     {"runid", std::to_string(seconds)},
+                     {"runid", run_id(started_)},
                      {"configname", places_.config_name},
                      {"sharedpath", places_.share_dir.string()},
                      {"configpath", places_.config_dir.string()},

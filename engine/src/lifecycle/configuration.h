@@ -56,6 +56,9 @@ class Configuration {
   settings::Folder::Loaded read(const KeyTable& table) const { return folder_->load(table); }
 
   const std::map<std::string, std::string, std::less<>>& run_parameters() const { return run_parameters_; }
+  WallTime started() const { return started_; }
+  /// The start, and with it `runid`, once it is known which runs were before.
+  void begin_run(WallTime started);
   /// For `[$enabled $loaded NAME]`; without it, what is enabled counts as loaded.
   void set_module_loaded(std::function<bool(std::string_view)> answer) { module_loaded_ = std::move(answer); }
 

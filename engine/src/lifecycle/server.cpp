@@ -33,6 +33,14 @@ StateLock locked(const std::filesystem::path& state_dir) {
   return std::move(*lock);
 }
 
+/// No two runs on one state directory have the same `runid`, however soon one follows the other.
+std::map<std::string, std::string, std::less<>> begin_run(StateLock& lock, Configuration& configuration) {
+  const auto run = lock.begin_run(std::chrono::duration_cast<std::chrono::seconds>(configuration.started().time_since_epoch()).count());
+  if (!run) throw std::runtime_error(run.error());
+  configuration.begin_run(WallTime(std::chrono::seconds(*run)));
+  return configuration.run_parameters();
+}
+
 void log_problem(Logger& log, const Problem& problem) {
   const bool error = problem.severity == Problem::Severity::error;
   const auto text = settings::to_text(problem);
@@ -58,7 +66,7 @@ Server::Server(Parts parts)
              .random = parts.random,
              .log = parts.log,
              .state_dir = configuration_->state_dir(),
-             .run_parameters = configuration_->run_parameters()}),
+             .run_parameters = begin_run(lock_, *configuration_)}),
       log_(core_.log("engine")),
       started_(core_.clock().now()),
       pendings_(core_.timers()),

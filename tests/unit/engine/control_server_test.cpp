@@ -107,6 +107,15 @@ class Running {
 
 }  // namespace
 
+TEST_CASE("no two runs on one state directory have the same number, however soon they follow each other") {
+  Home home;
+  for (const auto& [seconds, expected] : {std::pair{1000, 1000}, {1000, 1001}, {1001, 1002}, {5000, 5000}, {4000, 5001}}) {
+    auto lock = StateLock::take(home.state());
+    REQUIRE(lock);
+    CHECK(lock->begin_run(seconds) == expected);
+  }
+}
+
 TEST_CASE("server: it starts, answers, reloads and stops, twice in one process") {
   const Home home;
   for (int run = 0; run < 2; ++run) {
