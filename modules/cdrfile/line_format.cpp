@@ -48,8 +48,13 @@ std::string fill(std::string_view text, const Message& cdr) {
 
 }  // namespace
 
+std::span<const std::string_view> default_columns(bool combined) {
+  if (combined) return kCombinedColumns;
+  return kColumns;
+}
+
 std::string default_format(bool tabs, bool combined) {
-  const auto columns = combined ? std::span<const std::string_view>(kCombinedColumns) : std::span<const std::string_view>(kColumns);
+  const auto columns = default_columns(combined);
   std::string format;
   for (const auto column : columns) {
     if (!format.empty()) format.push_back(tabs ? '\t' : ',');

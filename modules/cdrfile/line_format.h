@@ -3,13 +3,15 @@
 
 #include <jackfield/message.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace jackfield::cdrfile {
 
-/// Yate's columns.
+/// Yate's columns, in their order.
+std::span<const std::string_view> default_columns(bool combined);
 std::string default_format(bool tabs, bool combined);
 
 class LineFormat {

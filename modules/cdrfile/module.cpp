@@ -1,4 +1,5 @@
 // Call records in a file: a line for each record that is final.
+#include "commands.h"
 #include "line_writer.h"
 #include "settings.h"
 
@@ -76,4 +77,4 @@ std::unique_ptr<Module> make() { return std::make_unique<CdrFileModule>(); }
 }  // namespace jackfield::cdrfile
 
 JACKFIELD_MODULE(.name = "cdrfile", .summary = "Call records in a file", .requires_modules = {}, .keys = &jackfield::cdrfile::kKeys,
-                 .create = jackfield::cdrfile::make);
+                 .create = jackfield::cdrfile::make, .commands = jackfield::cdrfile::kCommands);

@@ -30,14 +30,17 @@ const KeyTable kKeys{.name = "cdrfile", .doc = "Writes the records of ended call
 FileSettings read_settings(const Settings& settings, Problems& problems) {
   FileSettings read{.path = settings.text(kGeneral, "file"),
                     .mode = static_cast<unsigned>(settings.integer(kGeneral, "mode")),
-                    .combined = settings.boolean(kGeneral, "combined")};
+                    .combined = settings.boolean(kGeneral, "combined"),
+                    .tabs = settings.boolean(kGeneral, "tabs")};
   // There the module may be loaded although nobody wanted records.
   if (settings.from_yate() && !settings.has(kGeneral, "file")) read.path.clear();
   if (settings.from_yate() && !settings.has(kGeneral, "raw"))
     problems.push_back({Problem::Severity::warning, settings.where(kGeneral, "raw"),
                         "unlike in Yate, no value breaks out of its field or line: CSV is quoted, tabs and line ends become blanks; raw=yes in [general] is Yate's way"});
+  const auto usual = default_format(read.tabs, read.combined);
   auto format = settings.text(kGeneral, "format");
-  if (format.empty()) format = default_format(settings.boolean(kGeneral, "tabs"), read.combined);
+  if (format.empty()) format = usual;
+  read.own_format = format != usual;
   read.format = LineFormat(format, settings.boolean(kGeneral, "raw"));
   return read;
 }

@@ -15,6 +15,8 @@ struct FileSettings {
   std::string path;  ///< empty: nothing is written
   unsigned mode = 0640;
   bool combined = false;
+  bool tabs = true;         ///< of the default format
+  bool own_format = false;  ///< another than the default
   LineFormat format;
 };
 /// `problems`: where silence means something else than in Yate, when it was Yate's file.

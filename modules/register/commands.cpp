@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "cdr/request.h"
 #include "schema.h"
 #include "settings.h"
 
@@ -67,13 +68,15 @@ int run_user(CommandContext& context) { return user_command(context, std::cin); 
 
 }  // namespace
 
-const std::array<ModuleCommand, 2> kCommands{{
+const std::array<ModuleCommand, 3> kCommands{{
     {.verb = "db", .usage = "init [ACCOUNT] | upgrade [ACCOUNT]",
      .doc = "Makes the tables that the queries of the shipped register.conf are for, or brings them up to date; ACCOUNT is one of sqlitedb.conf or pgsqldb.conf.",
      .run = db_command},
     {.verb = "user", .usage = "add NAME [--password-stdin] [--number NUMBER] [--calls LIMIT] | passwd NAME [--password-stdin] | remove NAME | list",
      .doc = "Adds, changes and removes users in the database that user.auth asks; a generated password is printed once, the database keeps hashes of it.",
      .run = run_user, .first = true},
+    {.verb = "cdr", .usage = cdr::kUsage,
+     .doc = "Shows and exports the call records in the table `calls` of the database that call.cdr writes to.", .run = cdr_command, .first = true},
 }};
 
 int db_command(CommandContext& context) { return DbCommand(context).run(); }
