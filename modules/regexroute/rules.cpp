@@ -45,6 +45,8 @@ bool take_negation(std::string_view& text) {
   return true;
 }
 
+bool prints(Verb verb) { return verb == Verb::echo || verb == Verb::debug; }
+
 /// Reads the lines of one section, one after another.
 class Reader {
  public:
@@ -122,7 +124,6 @@ class Reader {
   bool action(std::string_view text, Rule& rule) {
     auto& action = rule.action;
     action.verb = Verb::route;
-    const auto whole = text;
     const auto semicolon = text.find(';');
     auto target = trimmed(text.substr(0, semicolon));
     auto named = target;
@@ -134,13 +135,12 @@ class Reader {
       action.quiet = target.starts_with('@');
       action.verb = word.verb;
       target = named;
+      // What is printed is the whole line.
+      if (prints(word.verb)) target = trimmed(trimmed(text).substr(word.text.size()));
       break;
     }
-    // What is printed is the whole line.
-    const bool printed = action.verb == Verb::echo || action.verb == Verb::debug;
-    if (printed && semicolon != std::string_view::npos) target = trimmed(whole.substr(static_cast<std::size_t>(target.data() - whole.data())));
     if (!expression(target, rule.where, action.argument)) return false;
-    if (printed || semicolon == std::string_view::npos) return true;
+    if (prints(action.verb) || semicolon == std::string_view::npos) return true;
     for (auto rest = text.substr(semicolon + 1); !rest.empty();) {
       const auto end = rest.find(';');
       if (!assignment(trimmed(rest.substr(0, end)), rule)) return false;

@@ -141,6 +141,16 @@ TEST_CASE("retval is given back although nothing handled the message; noop and a
   CHECK(two["b"] == "1");
 }
 
+TEST_CASE("echo and debug print the whole line, and set nothing") {
+  Rules rules("[default]\n^1=echo called ${called}; a=1\n^1=output;b=2\n^1=debug 5 careful; c=3\n.*=t\n");
+  const auto routed = rules.route("1");
+  CHECK(routed.target == "t");
+  for (const char* name : {"a", "b", "c"}) CHECK_FALSE(routed.message.has(name));
+  CHECK(rules.host.engine().logged("called 1; a=1"));
+  CHECK(rules.host.engine().logged(";b=2"));
+  CHECK(rules.host.engine().logged("careful; c=3"));
+}
+
 TEST_CASE("preroute gives callers their context, and refuses with -") {
   Rules rules("[contexts]\n^00=international\n^9=-;error=forbidden\n${address}^10\\.=office\n[default]\n.*=x\n");
   const auto international = rules.ask("call.preroute", {{"caller", "0049"}});
