@@ -52,9 +52,10 @@ class PacketLoss(Case):
             wait_for("the callee to listen", lambda: sockets.seek(0) or f":{5082:04X} " in sockets.read())
         caller = self.play("patient_caller", "101", 2, 5081, "-r", RATE, keys={"called": "102"})
         caller.succeeded(SECONDS + 60)
-        callee.succeeded(40)
+        # Told to answer a repeated INVITE, sipp is caught out by an ACK that comes before it has: its weakness, and the call had its answer.
+        caught_out = callee.gave_up("while sending (index 3), received 'ACK", 40)
         self.assertEqual(self.counted(caller), (CALLS, 0))
-        self.assertEqual(self.counted(callee), (CALLS, 0))
+        self.assertEqual(self.counted(callee), (CALLS - caught_out, caught_out))
         self.assertGreater(self.dropped(), CALLS / 5, "the network was to lose packets")
         wait_for("no leg and no dialog to be left", lambda: not any((self.left()[name] for name in ("chans", "dialogs"))), 40)
 

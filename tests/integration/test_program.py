@@ -65,7 +65,7 @@ class Program(Case):
         for number in range(3):
             self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{number}"), "/dev/null")
         with open(os.path.join(server.state, "lock")) as lock:
-            self.assertEqual(lock.read(), f"{process.pid}\n")
+            self.assertEqual(lock.readline(), f"{process.pid}\n")
         process.kill()
         server.start()
         self.assertEqual(len(self.phone(server, "101", PASSWORD).register([]).contacts), 1)

@@ -45,7 +45,8 @@ std::string Worker::waits_for() const {
 void Worker::run() {
   std::unique_lock lock(lane_.mutex);
   for (;;) {
-    if (lane_.ending && (lane_.queue.empty() || !open_)) break;
+    // What waits for a connection that is still to be tried gets its turn.
+    if (lane_.ending && (lane_.queue.empty() || (!open_ && !connect_ordered_))) break;
     if (!open_ && std::exchange(connect_ordered_, false)) {
       lock.unlock();
       open();

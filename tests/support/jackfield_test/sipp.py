@@ -37,6 +37,15 @@ class Sipp:
         if status != 0:
             raise AssertionError(f"sipp {self.name} was expected to succeed and ended with {status}\n{self._read('errors')}")
 
+    def gave_up(self, why, seconds=16):
+        """Waits for the end; how many calls sipp gave up for that reason. Fails when there was another."""
+        self.process.wait(seconds)
+        errors = self._read("errors")
+        given_up = errors.count("Aborting call on unexpected message")
+        if errors.count(why) != given_up:
+            raise AssertionError(f"sipp {self.name} gave calls up for another reason than {why}\n{errors}")
+        return given_up
+
     def _read(self, name):
         text = ""
         for path in glob.glob(os.path.join(self._folder, name)):
