@@ -24,9 +24,10 @@ constexpr auto kColumns = std::to_array<std::string_view>({"time", "billid", "ch
 constexpr std::string_view kWanted =
     "SELECT nodename, runid, cdrid, {columns} FROM calls WHERE ended = 1 AND time >= '${{since}}' AND time < '${{until}}'"
     " AND ('${{user}}' = '' OR caller = '${{user}}' OR called = '${{user}}' OR username = '${{user}}')";
-/// The page behind that record; what other records write meanwhile moves nothing.
+/// The page behind that record; what other records write meanwhile moves nothing. Its time is taken from the table: as text it may be rounded.
 constexpr std::string_view kBehind =
-    " AND (time > '${since}' OR nodename > '${nodename}' OR (nodename = '${nodename}' AND (runid > '${runid}' OR (runid = '${runid}' AND cdrid > '${cdrid}'))))"
+    " AND time >= COALESCE((SELECT max(time) FROM calls WHERE nodename = '${nodename}' AND runid = '${runid}' AND cdrid = '${cdrid}'), 0)"
+    " AND (time > COALESCE((SELECT max(time) FROM calls WHERE nodename = '${nodename}' AND runid = '${runid}' AND cdrid = '${cdrid}'), -1) OR nodename > '${nodename}' OR (nodename = '${nodename}' AND (runid > '${runid}' OR (runid = '${runid}' AND cdrid > '${cdrid}'))))"
     " ORDER BY time, nodename, runid, cdrid LIMIT ";
 constexpr std::string_view kNewest = " ORDER BY time DESC, nodename DESC, runid DESC, cdrid DESC LIMIT ";
 
@@ -86,8 +87,8 @@ class CdrCommand {
       if (rows.size() < kPage) break;
       const auto last = rows.size() - 1;
       for (auto& [name, value] : given.values) {
-        if (name == "since") value = cell(rows, last, "time").value_or("");
-        else if (name != "until" && name != "user") value = cell(rows, last, name).value_or("");
+        if (name == "since") value = seconds(cdr::parse_seconds(cell(rows, last, "time").value_or("")).value_or(1000) - 1000);  // no page looks at all before
+        else if (name == "nodename" || name == "runid" || name == "cdrid") value = cell(rows, last, name).value_or("");
       }
     }
     return true;

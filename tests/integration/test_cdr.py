@@ -90,9 +90,9 @@ class Records:
 
 class ManyRecords(Records):
     def test_more_records_than_a_page_each_once(self):
-        # Many of them at the same time: pages part within it.
+        # Three at the same time, which has more digits than milliseconds: pages part within it.
         for start in range(0, 2500, 500):
-            rows = ", ".join(f"('n', 'r{i % 3}', '{i}', {1000 + i // 1200}, 'r{i % 3}-{i}', 1)" for i in range(start, start + 500))
+            rows = ", ".join(f"('n', 'r{i % 3}', '{i}', {1700000000 + i // 3 / 7!r}, 'r{i % 3}-{i}', 1)" for i in range(start, start + 500))
             self.database.sql(f"INSERT INTO calls (nodename, runid, cdrid, time, billid, ended) VALUES {rows}; SELECT 1")
         self.database.sql("INSERT INTO calls (nodename, runid, cdrid, time) VALUES ('n', 'r0', 'up', 1000); SELECT 1")  # a call that is up has no end yet
         exported = [row["billid"] for row in self.exported()]
