@@ -83,6 +83,10 @@ void Account::Impl::broken(Link& link, const std::string& reason) {
   if (engine.clock().now() - link.since >= kStood) {
     link.failures = 0;
     order(link);
+  } else if (link.failures == 0) {
+    // Once may be our own doing: a query that hung was cut off. Who waits learns from the next attempt how things stand.
+    link.failures = 1;
+    order(link);
   } else {
     retry_later(link);
     if (link.branch->open == 0) fail(*link.branch);
