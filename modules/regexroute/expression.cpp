@@ -1,14 +1,11 @@
 #include "expression.h"
 
+#include "text.h"
+
 #include <fmt/format.h>
 
 namespace jackfield::regexroute {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// At commas that are not inside a ${…}.
 std::vector<std::string_view> split_arguments(std::string_view text) {

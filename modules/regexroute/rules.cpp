@@ -1,5 +1,7 @@
 #include "rules.h"
 
+#include "text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,11 +23,6 @@ constexpr Word kWords[] = {
     {"msleep", Verb::msleep}, {"echo", Verb::echo},        {"output", Verb::echo},     {"debug", Verb::debug},    {"enqueue", Verb::enqueue},
     {"dispatch", Verb::dispatch},
 };
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// Takes the word off the front, when a blank or the end follows it.
 bool take_word(std::string_view& text, std::string_view word) {

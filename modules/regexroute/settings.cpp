@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include "text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -67,10 +69,7 @@ std::vector<std::string> fields(std::string_view text, std::size_t most) {
     text.remove_prefix(text.find(',') + 1);
   }
   parts.emplace_back(text);
-  for (auto& part : parts) {
-    const auto first = part.find_first_not_of(" \t");
-    part = first == std::string::npos ? std::string() : part.substr(first, part.find_last_not_of(" \t") - first + 1);
-  }
+  for (auto& part : parts) part = std::string(trimmed(part));
   parts.resize(most);
   return parts;
 }

@@ -1,5 +1,7 @@
 #include "walk.h"
 
+#include "text.h"
+
 #include <jackfield/messages/parameters.h>
 #include <jackfield/settings.h>
 
@@ -15,11 +17,6 @@ namespace param = messages::param;
 using Verb = Action::Verb;
 
 constexpr Duration kLongestSleep = std::chrono::seconds(60);
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// Yate's levels: 0 is the worst, 10 says everything.
 void debug_line(Logger& log, std::string_view text) {
