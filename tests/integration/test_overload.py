@@ -106,7 +106,7 @@ class Overload(Case):
         sent, done, refused = report.recv()
         print(f"capacity {capacity:.0f}/s; offered {sent / SECONDS:.0f}/s: {done / SECONDS:.0f}/s done, {refused / SECONDS:.0f}/s refused")
         # Three processes share what processors there are with whatever else runs: only at full length is it a measurement.
-        self.assertGreater(done / SECONDS, capacity * (0.8 if LONG and sent / SECONDS > 2.5 * capacity else 0.2))
+        self.assertGreater(done / SECONDS, capacity * (0.8 if LONG and sent / SECONDS > 2.5 * capacity else 0.3))
         phone = self.phone(self.jackfield, "101", PASSWORD)
 
         def served():
@@ -148,7 +148,7 @@ class OverloadByCalls(Case):
         print(f"capacity {capacity:.0f} calls/s; offered {offered:.0f}/s: {done:.0f}/s completed; others: {report['reasons']} {report['counts']}")
         # The generator and the server share what processors there are with whatever else runs: only at full length is it a measurement.
         measured = LONG and offered > 2.5 * capacity
-        self.assertGreater(done, capacity * (0.8 if measured else 0.2))
+        self.assertGreater(done, capacity * (0.8 if measured else 0.3))
         if measured:  # who was taken on was served
             lost = sum(count for reason, count in report["reasons"].items() if reason != "503")
             self.assertLess(lost, 0.01 * report["ok"], report["reasons"])
