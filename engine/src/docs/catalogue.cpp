@@ -19,7 +19,7 @@ constexpr auto kAll = [] {
       &kChanLocate, &kChanMasquerade, &kChanNotify, &kChanReplaced, &kChanStartup, &kChanText, &kDatabase, &kEngineCommand,
       &kEngineDebug, &kEngineHalt, &kEngineHelp, &kEngineInit, &kEngineStart, &kEngineStatus, &kEngineStop, &kEngineTimer,
       &kMediaAnswer, &kMediaOffer, &kMediaRelease, &kMsgExecute, &kSipMethod, &kUserAuth, &kUserAuthfail, &kUserBindings,
-      &kUserRegister, &kUserUnregister, &kXsipGenerate};
+      &kUserLogin, &kUserNotify, &kUserRegister, &kUserRegistered, &kUserUnregister, &kXsipGenerate};
   std::ranges::sort(list, {}, [](const MessageName* message) { return message->name; });
   return list;
 }();

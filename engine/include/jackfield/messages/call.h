@@ -68,7 +68,7 @@ inline constexpr auto kCallPrerouteParameters = with_channel_set(std::to_array<P
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
     {&param::kDiversion}, {&param::kPrerouteRegister}, {&param::kContext, Way::out}, {&param::kError, Way::out}, {&param::kReason, Way::out},
-    {&param::kHandlers, Way::both}, {&param::kTraceToMsg}}));
+    {&param::kHandlers, Way::both}, {&param::kTraceToMsg}, {&param::kDryRun}}));
 inline constexpr MessageName kCallPreroute{
     .name = "call.preroute",
     .doc = "Before a call is routed: where does it belong?",
@@ -107,7 +107,7 @@ inline constexpr auto kCallRouteParameters = with_channel_set(std::to_array<Para
     {&param::kDriver, Way::out}, {&param::kCallto, Way::out}, {&param::kError, Way::out}, {&param::kRedirect, Way::out},
     {&param::kTimeout, Way::out}, {&param::kMaxcall, Way::out}, {&param::kMaxpdd, Way::out}, {&param::kPrack, Way::out},
     {&param::kIprack, Way::out}, {&param::kLine, Way::out},
-    {&param::kHandlers, Way::both}, {&param::kTraceToMsg}}));
+    {&param::kHandlers, Way::both}, {&param::kTraceToMsg}, {&param::kDryRun}}));
 inline constexpr MessageName kCallRoute{
     .name = "call.route",
     .doc = "Where does this call go?",

@@ -6,7 +6,8 @@
 namespace jackfield::messages {
 
 inline constexpr ParameterUse kEngineCommandParameters[] = {
-    {&param::kLine}, {&param::kPartline}, {&param::kPartword}, {&param::kComplete}, {&param::kCmdAdmin}};
+    {&param::kLine}, {&param::kPartline}, {&param::kPartword}, {&param::kComplete}, {&param::kCmdAddress}, {&param::kCmdMachine},
+    {&param::kCmdAdmin}, {&param::kCmdWidth}, {&param::kCmdHeight}, {&param::kCmdOffset}};
 inline constexpr MessageName kEngineCommand{
     .name = "engine.command",
     .doc = "A line somebody typed that is none of the program's own commands; or, with `partline`, a word to be completed.",

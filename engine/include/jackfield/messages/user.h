@@ -43,6 +43,30 @@ inline constexpr MessageName kUserBindings{
     .result = "true: the payload holds what this store has",
     .parameters = kUserBindingsParameters};
 
+inline constexpr ParameterUse kUserLoginParameters[] = {
+    {&param::kAccount}, {&param::kOperation}, {&param::kProtocol}, {&param::kConnection}, {&param::kUsername}, {&param::kPassword},
+    {&param::kAuthname}, {&param::kDescription}, {&param::kRegistrar}, {&param::kServer}, {&param::kServers}, {&param::kOutbound},
+    {&param::kDomain}, {&param::kInterval}, {&param::kIpTransport}, {&param::kIpTransportLocalip}, {&param::kIpTransportLocalport},
+    {&param::kIpTransportRemoteip}, {&param::kIpTransportRemoteport}, {&param::kLocaladdress}, {&param::kKeepalive}, {&param::kMatchPort},
+    {&param::kMatchUser}, {&param::kAllowed}, {&param::kOwner}, {&param::kParking}, {&param::kHoming}, {&param::kHomingInterval},
+    {&param::kInviteTotalTimeout}, {&param::kTransfer}, {&param::kRedirect}, {&param::kTrustIdentity}, {&param::kEnabled},
+    {&param::kInternalaccount}, {&param::kError, Way::out}, {&param::kReason, Way::out}};
+inline constexpr MessageName kUserLogin{
+    .name = "user.login",
+    .doc = "A connection is to be begun, changed or ended: `operation` is login or logout. With the same parameters as before nothing happens.",
+    .sent_by = "accfile and register, for each of their accounts",
+    .result = "true: somebody performs it; what becomes of it is told by user.notify",
+    .parameters = kUserLoginParameters};
+
+inline constexpr ParameterUse kUserNotifyParameters[] = {
+    {&param::kAccount}, {&param::kProtocol}, {&param::kUsername}, {&param::kDomain}, {&param::kRegistered}, {&param::kReason}, {&param::kError}};
+inline constexpr MessageName kUserNotify{
+    .name = "user.notify",
+    .doc = "A connection was registered, or is no longer.",
+    .sent_by = "sip",
+    .result = "ignored",
+    .parameters = kUserNotifyParameters};
+
 inline constexpr ParameterUse kUserRegisterParameters[] = {
     {&param::kUsername}, {&param::kNumber}, {&param::kDriver}, {&param::kData}, {&param::kExpires, Way::both},
     {&param::kSipUri}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kSipTo}, {&param::kSipContact},
@@ -58,6 +82,14 @@ inline constexpr MessageName kUserRegister{
     .result = "true: kept, and it survives the end of the process; false: refused with code or reason. With `shared` the payload StoredBindings "
               "has all that the store keeps of the user now, those of other servers too",
     .parameters = kUserRegisterParameters};
+
+inline constexpr ParameterUse kUserRegisteredParameters[] = {{&param::kUsername}, {&param::kError, Way::out}};
+inline constexpr MessageName kUserRegistered{
+    .name = "user.registered",
+    .doc = "Is this user registered now, here or at a server that shares the store?",
+    .sent_by = "regexroute, for rules with $(registered,USER); scripts",
+    .result = "true: yes. `error` says that a store could not be asked",
+    .parameters = kUserRegisteredParameters};
 
 inline constexpr ParameterUse kUserUnregisterParameters[] = {
     {&param::kUsername}, {&param::kBinding}, {&param::kConnectionId}, {&param::kDriver}, {&param::kData}, {&param::kNumber},
