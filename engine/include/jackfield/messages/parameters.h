@@ -105,6 +105,7 @@ inline constexpr ParameterName kIdempotencyKey{"idempotency_key", "", "A write w
 inline constexpr ParameterName kInLine{"in_line", "", "The line or connection a call came in by."};
 inline constexpr ParameterName kInternalaccount{"internalaccount", "", "The account in the configuration that it is about."};
 inline constexpr ParameterName kInterval{"interval", "s", "How long a connection asks to be registered."};
+inline constexpr ParameterName kInviteInitialTimeout{"invite_initial_timeout", "ms", "When a request to a connection's server is first sent again; the interval doubles from there (timer T1)."};
 inline constexpr ParameterName kInviteTotalTimeout{"invite_total_timeout", "ms", "How long a server may leave an INVITE without any answer until the next one is tried."};
 inline constexpr ParameterName kIpHost{"ip_host", "", "The source address."};
 inline constexpr ParameterName kIpPort{"ip_port", "", "The source port."};
@@ -115,6 +116,7 @@ inline constexpr ParameterName kIpTransportLocalport{"ip_transport_localport", "
 inline constexpr ParameterName kIpTransportRemoteip{"ip_transport_remoteip", "", "The address a connection is made to, where it is not its registrar's."};
 inline constexpr ParameterName kIpTransportRemoteport{"ip_transport_remoteport", "", "The port a connection is made to."};
 inline constexpr ParameterName kKeepalive{"keepalive", "s", "How often the way to a connection's server is kept open; 0 is never."};
+inline constexpr ParameterName kKeepaliveMethod{"keepalive_method", "", "What keeps the way to a connection's server open: crlf, options or notify."};
 inline constexpr ParameterName kLastpeerid{"lastpeerid", "", "The last channel this one was connected to."};
 inline constexpr ParameterName kLine{"line", "", "The line to call out by; in engine messages, the line somebody typed."};
 inline constexpr ParameterName kListener{"listener", "", "Name of the listener the request arrived at."};
@@ -156,6 +158,7 @@ inline constexpr ParameterName kPrerouteRegister{"preroute_register", "", "False
 inline constexpr ParameterName kPrivacy{"privacy", "", "What the caller wants hidden: a Privacy header's values (RFC 3323)."};
 inline constexpr ParameterName kProtocol{"protocol", "", "Whose credentials they are: sip."};
 inline constexpr ParameterName kQ{"q", "", "Preference of a binding, 0 to 1."};
+inline constexpr ParameterName kQualify{"qualify", "s", "How often a connection's server is asked with OPTIONS whether it is there; 0 is never."};
 inline constexpr ParameterName kQuery{"query", "", "The SQL text."};
 inline constexpr ParameterName kRealm{"realm", "", "The realm of the digest."};
 inline constexpr ParameterName kReason{"reason", "", "Why, in words or as one of the known texts."};
@@ -171,6 +174,7 @@ inline constexpr ParameterName kRemoteCseq{"remote_cseq", "", "CSeq of the far e
 inline constexpr ParameterName kReroute{"reroute", "", "True: the call could not be executed and may go elsewhere."};
 inline constexpr ParameterName kResponse{"response", "", "The response of the digest."};
 inline constexpr ParameterName kResults{"results", "", "False: the sender does not want the rows."};
+inline constexpr ParameterName kRetryInterval{"retry_interval", "s", "How long a connection waits after all of its servers have failed, or one has refused."};
 inline constexpr ParameterName kRetVal{"retVal", "", "The answer of a control operation."};
 inline constexpr ParameterName kRinging{"ringing", "", "True: progress that counts as ringing."};
 inline constexpr ParameterName kRingtime{"ringtime", "s", "From the first ringing to the answer, or to the end."};
@@ -209,6 +213,7 @@ inline constexpr ParameterName kTraceToMsg{"trace_to_msg", "", "True: routing ru
 inline constexpr ParameterName kTransfer{"transfer", "", "Whether this user or connection may transfer calls and take over others'."};
 inline constexpr ParameterName kTrustIdentity{"trust_identity", "", "True: identities are told to where this call goes even where its user wants them hidden."};
 inline constexpr ParameterName kUri{"uri", "", "The uri the digest was computed over."};
+inline constexpr ParameterName kUseDomain{"use_domain", "", "Whether a connection's REGISTER names the domain where it would name the registrar."};
 inline constexpr ParameterName kUser{"user", "", "The user part of an address, or the user to act as."};
 inline constexpr ParameterName kUsername{"username", "", "The user: who was authenticated, registers, or calls."};
 inline constexpr ParameterName kWait{"wait", "", "True: the message comes back when the answer is there."};

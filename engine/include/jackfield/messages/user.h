@@ -46,11 +46,12 @@ inline constexpr MessageName kUserBindings{
 inline constexpr ParameterUse kUserLoginParameters[] = {
     {&param::kAccount}, {&param::kOperation}, {&param::kProtocol}, {&param::kConnection}, {&param::kUsername}, {&param::kPassword},
     {&param::kAuthname}, {&param::kDescription}, {&param::kRegistrar}, {&param::kServer}, {&param::kServers}, {&param::kOutbound},
-    {&param::kDomain}, {&param::kInterval}, {&param::kIpTransport}, {&param::kIpTransportLocalip}, {&param::kIpTransportLocalport},
-    {&param::kIpTransportRemoteip}, {&param::kIpTransportRemoteport}, {&param::kLocaladdress}, {&param::kKeepalive}, {&param::kMatchPort},
+    {&param::kDomain}, {&param::kUseDomain}, {&param::kInterval}, {&param::kRetryInterval}, {&param::kIpTransport},
+    {&param::kIpTransportLocalip}, {&param::kIpTransportLocalport}, {&param::kIpTransportRemoteip}, {&param::kIpTransportRemoteport},
+    {&param::kLocaladdress}, {&param::kKeepalive}, {&param::kKeepaliveMethod}, {&param::kQualify}, {&param::kMatchPort},
     {&param::kMatchUser}, {&param::kAllowed}, {&param::kOwner}, {&param::kParking}, {&param::kHoming}, {&param::kHomingInterval},
-    {&param::kInviteTotalTimeout}, {&param::kTransfer}, {&param::kRedirect}, {&param::kTrustIdentity}, {&param::kEnabled},
-    {&param::kInternalaccount}, {&param::kError, Way::out}, {&param::kReason, Way::out}};
+    {&param::kInviteInitialTimeout}, {&param::kInviteTotalTimeout}, {&param::kTransfer}, {&param::kRedirect}, {&param::kTrustIdentity},
+    {&param::kEnabled}, {&param::kInternalaccount}, {&param::kError, Way::out}, {&param::kReason, Way::out}};
 inline constexpr MessageName kUserLogin{
     .name = "user.login",
     .doc = "A connection is to be begun, changed or ended: `operation` is login or logout. With the same parameters as before nothing happens.",
@@ -83,12 +84,12 @@ inline constexpr MessageName kUserRegister{
               "has all that the store keeps of the user now, those of other servers too",
     .parameters = kUserRegisterParameters};
 
-inline constexpr ParameterUse kUserRegisteredParameters[] = {{&param::kUsername}, {&param::kError, Way::out}};
+inline constexpr ParameterUse kUserRegisteredParameters[] = {{&param::kUsername}};
 inline constexpr MessageName kUserRegistered{
     .name = "user.registered",
     .doc = "Is this user registered now, here or at a server that shares the store?",
     .sent_by = "regexroute, for rules with $(registered,USER); scripts",
-    .result = "true: yes. `error` says that a store could not be asked",
+    .result = "true: yes; false also where the store could not be asked",
     .parameters = kUserRegisteredParameters};
 
 inline constexpr ParameterUse kUserUnregisterParameters[] = {
