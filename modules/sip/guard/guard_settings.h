@@ -44,7 +44,7 @@ inline constexpr Key kGuardKeys[] = {
     {"ban_max", KeyType::seconds, "86400", "s", "How long a ban lasts at most.", true, 1000, 2592000000},
     {"delay", KeyType::milliseconds, "500", "ms", "How long the answer to an address's second wrong answer takes; with each further one twice as long. 0 delays none.", true, 0, 16000},
     {"delay_max", KeyType::milliseconds, "8000", "ms", "How long such an answer takes at most.", true, 0, 16000},
-    {"overload", KeyType::milliseconds, "100", "ms", "When messages that arrive could not all be read for so long, new calls and registrations are refused with 503, as many as it takes; what is under way goes on. 0 refuses none.", true, 0, 60000},
+    {"overload", KeyType::milliseconds, "100", "ms", "When messages that arrive could not all be read for so long, new calls and registrations are refused with 503 whenever much lies unread; what is under way goes on. 0 refuses none.", true, 0, 60000},
     {"max_waiting", KeyType::integer, "10000", "", "Requests that may wait at the same time for stores, scripts and routes; new calls and registrations beyond are refused with 503. 0 is any number.", true, 0, 10000000},
     {"retry_after", KeyType::seconds, "10", "s", "What such a 503 says in Retry-After.", true, 1000, 3600000},
 };

@@ -1,40 +1,41 @@
 #include "guard/overload.h"
 
-#include <algorithm>
-
 namespace jackfield::sip::guard {
 namespace {
 
-constexpr Duration kInterval{100};  // between two judgements
-constexpr double kMuchLess = 0.7, kLess = 0.9, kMore = 0.02, kLeast = 0.02;
+constexpr Duration kCalm{1000};  // without being behind, after which nothing is shed any more
+constexpr Duration kInterval{1000};
 
 }  // namespace
 
-void Overload::read(std::size_t socket, bool emptied, MonoTime now, Duration tolerance) {
-  if (tolerance == Duration(0)) {
-    share_ = 1;
-    return;
-  }
+void Overload::read(std::size_t socket, bool little_left, MonoTime now, Duration tolerance) {
   if (sockets_.size() <= socket) sockets_.resize(socket + 1);
   Socket& held = sockets_[socket];
-  // Before the mark is lifted: the turn that emptied it began behind.
-  if (held.behind) worst_ = std::max(worst_, std::chrono::duration_cast<Duration>(now - held.since));
-  else held.since = now;
-  held.behind = !emptied;
+  if (held.behind == little_left) {
+    held.behind = !little_left;
+    held.since = now;
+    behind_ += held.behind ? 1 : std::size_t(-1);
+  }
+  if (behind_ != 0) last_behind_ = now;
+  if (tolerance == Duration(0)) shedding_ = false;
+  else if (held.behind) shedding_ = shedding_ || now - held.since >= tolerance;
+  else if (now - last_behind_ >= kCalm) shedding_ = false;
+  judge(now);
+}
 
-  if (now - judged_ < kInterval) return;
+void Overload::judge(MonoTime now) {
+  if (!shedding_) share_ = 1;
+  else if (now - judged_ < kInterval) return;
+  else if (asked_ != 0) share_ = static_cast<double>(accepted_) / static_cast<double>(asked_);
   judged_ = now;
-  if (worst_ < tolerance) share_ = std::min(1.0, share_ + kMore);
-  else share_ = std::max(kLeast, share_ * (worst_ < 2 * tolerance ? kLess : kMuchLess));
-  worst_ = Duration(0);
+  asked_ = accepted_ = 0;
 }
 
 bool Overload::accept() {
-  if (share_ >= 1) return true;
-  credit_ += share_;
-  if (credit_ < 1) return false;
-  credit_ -= 1;
-  return true;
+  const bool accepted = !shedding_ || behind_ == 0;
+  ++asked_;
+  accepted_ += accepted;
+  return accepted;
 }
 
 }  // namespace jackfield::sip::guard
