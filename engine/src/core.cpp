@@ -41,6 +41,7 @@ class TaskEntry {
 Core::Core(Parts parts)
     : parts_(std::move(parts)),
       io_(std::make_unique<boost::asio::io_context>(1)),
+      log_feed_(parts_.log, [this](std::function<void()> work) { post(std::move(work)); }),
       log_(log("engine")),
       timers_(parts_.clock),
       bus_(host()),
@@ -68,7 +69,7 @@ Logger& Core::log(std::string_view module) {
   const std::lock_guard lock(loggers_mutex_);
   const auto found = loggers_.find(module);
   if (found != loggers_.end()) return *found->second;
-  auto logger = std::make_unique<Logger>(std::string(module), &parts_.log);
+  auto logger = std::make_unique<Logger>(std::string(module), &log_feed_);
   logger->set_level(level_);
   return *loggers_.emplace(std::string(module), std::move(logger)).first->second;
 }

@@ -5,6 +5,7 @@
 #include <jackfield/engine.h>
 
 #include "clock.h"
+#include "log/log_feed.h"
 #include "watchdog.h"
 
 #include <boost/asio/io_context.hpp>
@@ -39,6 +40,7 @@ class Core final : public Engine {
   Metrics& metrics() override { return metrics_; }
   boost::asio::io_context& io() override { return *io_; }
   Logger& log(std::string_view module) override;
+  std::shared_ptr<void> watch_log(std::function<void(LogLevel, std::string_view)> watcher) override { return log_feed_.watch(std::move(watcher)); }
   void spawn(std::string_view name, Task<> task) override;
   void post(std::function<void()> work) override;
   std::optional<std::string_view> run_parameter(std::string_view name) const override;
@@ -58,6 +60,8 @@ class Core final : public Engine {
   void set_log_level(LogLevel level);
   /// Loggers made so far, by name.
   std::vector<Logger*> loggers() const;
+  /// What was logged last.
+  LogFeed& log_feed() { return log_feed_; }
 
   /// Turns the loop until stop() is called, watched by the watchdog. It may be run again.
   void run();
@@ -81,6 +85,7 @@ class Core final : public Engine {
   Parts parts_;
   // Destroyed by ~Core while everything below still stands: what lies in its queue refers to them.
   std::unique_ptr<boost::asio::io_context> io_;
+  LogFeed log_feed_;
   mutable std::mutex loggers_mutex_;  // any thread may ask for its logger
   std::map<std::string, std::unique_ptr<Logger>, std::less<>> loggers_;
   LogLevel level_ = LogLevel::info;

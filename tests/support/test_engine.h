@@ -64,6 +64,7 @@ class TestEngine final : public Engine, private LogSink {
   Metrics& metrics() override { return core_->metrics(); }
   boost::asio::io_context& io() override { return core_->io(); }
   Logger& log(std::string_view module) override { return core_->log(module); }
+  std::shared_ptr<void> watch_log(std::function<void(LogLevel, std::string_view)> watcher) override { return core_->watch_log(std::move(watcher)); }
   void spawn(std::string_view name, Task<> task) override { core_->spawn(name, std::move(task)); }
   void post(std::function<void()> work) override { core_->post(std::move(work)); }
   std::optional<std::string_view> run_parameter(std::string_view name) const override { return core_->run_parameter(name); }

@@ -38,6 +38,9 @@ class Engine {
   virtual boost::asio::io_context& io() = 0;
   /// The logger of that name; made on first use.
   virtual Logger& log(std::string_view module) = 0;
+  /// Tells `watcher`, in a later turn, of every line that is logged until the token goes: `2026-01-31T12:00:00.000 info    sip: event=…`. When
+  /// lines come faster than the loop turns, some are left out, and a line says so.
+  [[nodiscard]] virtual std::shared_ptr<void> watch_log(std::function<void(LogLevel level, std::string_view line)> watcher) = 0;
 
   /// Starts a detached task: counted, named in the log when it throws, awaited at the end.
   virtual void spawn(std::string_view name, Task<> task) = 0;

@@ -70,6 +70,7 @@ struct Problem {
   std::string text;  ///< what is wrong and what to do, one sentence
 };
 using Problems = std::vector<Problem>;
+bool has_errors(const Problems& problems);
 
 struct Entry {
   std::string key, value;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <iterator>
 
 namespace jackfield::settings {
 
@@ -23,10 +23,6 @@ Folder::Loaded Folder::load(const KeyTable& table) const {
   loaded.problems.insert(loaded.problems.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   if (!has_errors(loaded.problems)) loaded.settings.emplace(table, std::move(file.sections), path.string(), from_yate);
   return loaded;
-}
-
-bool has_errors(const Problems& problems) {
-  return std::any_of(problems.begin(), problems.end(), [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
 }
 
 std::string to_text(const Problem& problem) {

@@ -30,7 +30,7 @@ class Folder {
   bool all_yate_;
 };
 
-bool has_errors(const Problems& problems);
+using jackfield::has_errors;
 /// `file:line: warning: text`
 std::string to_text(const Problem& problem);
 

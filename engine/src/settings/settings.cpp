@@ -9,6 +9,10 @@
 
 namespace jackfield {
 
+bool has_errors(const Problems& problems) {
+  return std::any_of(problems.begin(), problems.end(), [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
+}
+
 const Entry* SettingsSection::find(std::string_view key) const {
   const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.key == key; });
   return found == entries.end() ? nullptr : &*found;

@@ -31,7 +31,8 @@ inline constexpr MessageName kCallCdr{
     .broadcast = true};
 
 inline constexpr ParameterUse kCallDropParameters[] = {
-    {&param::kId}, {&param::kReason}, {&param::kCauseSip}, {&param::kReasonSip}, {&param::kCode}, {&param::kCalleduri}};
+    {&param::kId}, {&param::kReason}, {&param::kCauseSip}, {&param::kReasonSip}, {&param::kCode}, {&param::kCalleduri}, {&param::kCmdAddress},
+    {&param::kCmdMachine}, {&param::kCmdAdmin}};
 inline constexpr MessageName kCallDrop{
     .name = "call.drop",
     .doc = "End a leg: the one named, those of a driver, or all when `id` is empty.",
@@ -50,8 +51,8 @@ inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<Pa
     {&param::kAccount}, {&param::kUser}, {&param::kHost}, {&param::kPort}, {&param::kOconnectionId}, {&param::kOipTransport}, {&param::kTimeout},
     {&param::kMaxcall}, {&param::kMaxpdd}, {&param::kPrack}, {&param::kIprack}, {&param::kTarget}, {&param::kDirect}, {&param::kXsipBody}, {&param::kXsipType},
     {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kTrustIdentity}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
-    {&param::kForkFake}, {&param::kForkRinger}, {&param::kForkStop}, {&param::kStopCall}, {&param::kError, Way::out},
-    {&param::kReason, Way::out}, {&param::kHandlers, Way::both}}));
+    {&param::kForkFake}, {&param::kForkRinger}, {&param::kForkStop}, {&param::kStopCall}, {&param::kCmdAddress},
+    {&param::kCmdMachine}, {&param::kCmdAdmin}, {&param::kError, Way::out}, {&param::kReason, Way::out}, {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallExecute{
     .name = "call.execute",
     .doc = "Make the other leg of a call. The payload ChannelHandle is the leg that calls. Without one, but with `target` or `direct`, a call "

@@ -26,6 +26,7 @@ inline constexpr MessageName kChanConnected{
 
 inline constexpr auto kChanControlParameters = with_channel_set(std::to_array<ParameterUse>({
     {&param::kComponent}, {&param::kOperation}, {&param::kTimeout}, {&param::kMaxcall}, {&param::kMaxpdd},
+    {&param::kCmdAddress}, {&param::kCmdMachine}, {&param::kCmdAdmin},
     {&param::kRetVal, Way::out}, {&param::kOperationStatus, Way::out}, {&param::kSipUri, Way::out}, {&param::kSipFrom, Way::out},
     {&param::kSipTo, Way::out}, {&param::kSipCallid, Way::out}, {&param::kLocalCseq, Way::out}, {&param::kRemoteCseq, Way::out}}));
 inline constexpr MessageName kChanControl{

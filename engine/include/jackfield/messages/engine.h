@@ -16,7 +16,7 @@ inline constexpr MessageName kEngineCommand{
     .parameters = kEngineCommandParameters};
 
 inline constexpr ParameterUse kEngineDebugParameters[] = {
-    {&param::kModule}, {&param::kLine}};
+    {&param::kModule}, {&param::kLine}, {&param::kCmdAddress}, {&param::kCmdMachine}, {&param::kCmdAdmin}};
 inline constexpr MessageName kEngineDebug{
     .name = "engine.debug",
     .doc = "Changes how much a module logs: a level, on or off.",
@@ -33,7 +33,7 @@ inline constexpr MessageName kEngineHalt{
     .broadcast = true};
 
 inline constexpr ParameterUse kEngineHelpParameters[] = {
-    {&param::kLine}};
+    {&param::kLine}, {&param::kCmdAddress}, {&param::kCmdMachine}, {&param::kCmdAdmin}};
 inline constexpr MessageName kEngineHelp{
     .name = "engine.help",
     .doc = "Asks for help about a command, or without `line` for the list of commands.",
@@ -62,7 +62,8 @@ inline constexpr MessageName kEngineStart{
     .broadcast = true};
 
 inline constexpr ParameterUse kEngineStatusParameters[] = {
-    {&param::kModule}, {&param::kDetails}};
+    {&param::kModule}, {&param::kDetails}, {&param::kCmdAddress}, {&param::kCmdMachine}, {&param::kCmdAdmin}, {&param::kCmdWidth},
+    {&param::kCmdHeight}, {&param::kCmdOffset}};
 inline constexpr MessageName kEngineStatus{
     .name = "engine.status",
     .doc = "Asks modules for a line about themselves: `name=…,type=…;key=value,…`.",
