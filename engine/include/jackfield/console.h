@@ -47,9 +47,9 @@ class ConsoleSession : public std::enable_shared_from_this<ConsoleSession> {
   ConsoleOptions& options() { return options_; }
   bool machine() const { return machine_; }
   bool output() const { return log_watch_ != nullptr; }
-  /// Whether every dispatched message is streamed as `%%<message::…`, what is secret in it masked. Needs the level admin, and pauses below it.
+  /// Whether every dispatched message is streamed as `%%<message::…`, what is secret in it masked. Needs the level user, and pauses below it.
   void set_machine(bool on);
-  /// Whether the log is streamed. Needs the level admin, and pauses below it.
+  /// Whether the log is streamed. Needs the level user, and pauses below it.
   void set_output(bool on);
   /// Nothing is streamed from now on.
   void close();
