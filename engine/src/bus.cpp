@@ -84,22 +84,69 @@ class Bus::Impl::Pin {
   HandlerEntry* entry_;
 };
 
+Bus::Impl::Impl(Host h) : host(std::move(h)), running(host.running != nullptr ? *host.running : own_running) {
+  if (host.recorder == nullptr) return;
+  for (const auto& [name, kind] : recorded_messages()) by_name[name].recorded = kind;
+}
+
+namespace {
+
+/// One higher while it lives.
+struct Count {
+  std::size_t& n;
+  explicit Count(std::size_t& counter) : n(counter) { ++n; }
+  ~Count() { --n; }
+};
+
+}  // namespace
+
 Verdict Bus::Impl::dispatch(Message& message) {
   const Busy busy(*this);
-  struct Count {
-    std::size_t& n;
-    explicit Count(std::size_t& counter) : n(counter) { ++n; }
-    ~Count() { --n; }
-  } const count(in_flight);
+  const Count count(in_flight);
+  const Interested* const interested = by_name.find(message.name());
+  if (interested != nullptr && host.recorder != nullptr && host.recorder->records(interested->recorded)) [[unlikely]]
+    return dispatch_recorded(message, *interested, host.recorder->begin(message, interested->recorded));
   Progress progress{detail::kBeforeAll, next_id};
-  Waiting waiting = ask(message, progress);
+  Waiting waiting = ask<false>(message, progress, interested);
   if (waiting.entry != nullptr) {
     auto self = shared_from_this();
-    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), flight());
+    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), flight(), {});
   }
   if (waiting.open) return Verdict(std::move(waiting.open));
   if (!watcher_of_id.empty()) tell(message, progress.handled);
   return progress.handled;
+}
+
+Verdict Bus::Impl::dispatch_recorded(Message& message, const Interested& interested, FlightRecorder::Open record) {
+  Progress progress{detail::kBeforeAll, next_id};
+  progress.recording = record.get();
+  const bool rehearsal = FlightRecorder::is_rehearsal(*record.get());
+  Waiting waiting = ask<true>(message, progress, &interested);
+  if (waiting.entry != nullptr) {
+    auto self = shared_from_this();
+    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), flight(), std::move(record));
+  }
+  host.recorder->end(record);
+  if (waiting.open) return Verdict(std::move(waiting.open));
+  if (!watcher_of_id.empty() && !rehearsal) tell(message, progress.handled);
+  return progress.handled;
+}
+
+Task<bool> Bus::Impl::rehearse(std::shared_ptr<Impl> impl, Message* message, DispatchRecord* record) {
+  static const Interested kNobody{};
+  message->set_flag(messages::param::kDryRun, true);
+  const Interested* const interested = impl->by_name.find(message->name());
+  std::optional<Verdict> verdict;
+  {
+    const Busy busy(*impl);
+    const Count count(impl->in_flight);
+    verdict.emplace(impl->dispatch_recorded(*message, interested != nullptr ? *interested : kNobody,
+                                            impl->host.recorder->begin(*message, Recorded::call, record)));
+  }
+  if (verdict->immediate()) co_return verdict->handled();
+  auto task = std::move(*verdict).task();
+  const bool handled = co_await std::move(task);
+  co_return handled;
 }
 
 detail::Flight Bus::Impl::flight() { return detail::Flight(std::shared_ptr<std::size_t>(shared_from_this(), &in_flight)); }
@@ -107,19 +154,34 @@ detail::Flight Bus::Impl::flight() { return detail::Flight(std::shared_ptr<std::
 /// Who watches, or is asked next, wants to know how it ended.
 bool Bus::Impl::may_stay_open(const Message& message) const { return watcher_of_id.empty() && !message.broadcast(); }
 
-Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
+template <bool kRecorded>
+Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress, const Interested* interested) {
+  using recorder::Answer;
+  // Nothing of it is left in an ask() that does not write down.
+  const auto write_down = [&](const auto& write) {
+    if constexpr (kRecorded) write(*host.recorder, *progress.recording);
+  };
+  const auto answered = [&](Answer answer) {
+    write_down([&](auto& recorder, auto& recording) { recorder.answered(recording, message, answer); });
+  };
   bool renamed;
   do {
     renamed = false;
     const std::string_view name = message.name();
-    const Interested* const interested = by_name.find(name);
     if (interested == nullptr) return {};
     HandlerList::Walk walk(interested->handlers, progress.last);
     while (HandlerEntry* const entry = renamed ? nullptr : walk.next()) {
       progress.last = entry->place;
       if (entry->place.id >= progress.limit || (entry->filtered && !passes(*entry, message))) continue;
+      if constexpr (kRecorded) {
+        if (!entry->options.dry_run && FlightRecorder::is_rehearsal(*progress.recording)) {
+          host.recorder->not_asked(*progress.recording, entry->label);
+          continue;
+        }
+      }
       if (entry->tracked) message.extend(messages::param::kHandlers, entry->tracking);
       running.store(entry->label, std::memory_order_relaxed);
+      write_down([&](auto& recorder, auto& recording) { recorder.asked(recording, entry->label, message); });
       try {
         Verdict verdict = entry->call(message);
         if (verdict.provisional()) {
@@ -127,47 +189,67 @@ Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress) {
           open->message = &message;
           if (!progress.waited && may_stay_open(message)) {
             open->flight = flight();
+            answered(Answer::provisional);
             return {.open = std::move(open)};
           }
           verdict = Verdict(std::move(open));
         }
-        if (!verdict.immediate()) return {.entry = entry, .task = std::move(verdict).task()};
+        if (!verdict.immediate()) {
+          write_down([&](auto& recorder, auto& recording) { recorder.waits(recording, message); });
+          return {.entry = entry, .task = std::move(verdict).task()};
+        }
+        answered(verdict.handled() ? Answer::handled : Answer::passed);
         if (verdict.handled()) {
           progress.handled = true;
           if (!message.broadcast()) return {};
         }
       } catch (...) {
+        answered(Answer::threw);
         host.failed(entry->label, what_was_thrown());
       }
       // A new name lies elsewhere in the arena. It has its own list; the place in the order stays.
       renamed = message.name().data() != name.data();
     }
+    if (renamed) interested = by_name.find(message.name());
   } while (renamed);
   return {};
 }
 
-Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, detail::Flight) {
+Bus::Impl::Waiting Bus::Impl::ask_further(Message& message, Progress& progress) {
+  const Interested* const interested = by_name.find(message.name());
+  return progress.recording != nullptr ? ask<true>(message, progress, interested) : ask<false>(message, progress, interested);
+}
+
+Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, detail::Flight,
+                             FlightRecorder::Open record) {
   std::optional<Task<bool>> waits(std::move(task));  // assigning to a task leaks the one it held
   progress.waited = true;
   for (;;) {
-    bool handled = false;
+    bool handled = false, threw = false;
     try {
       handled = co_await std::move(*waits);
     } catch (...) {
+      threw = true;
       impl->host.failed(pin.label(), what_was_thrown());
     }
     waits.reset();
     const Busy busy(*impl);
+    if (record) {
+      using recorder::Answer;
+      impl->host.recorder->resumed(*record.get(), *message, threw ? Answer::threw : handled ? Answer::handled : Answer::passed);
+    }
     progress.handled = progress.handled || handled;
     if (!handled || message->broadcast()) {
-      Waiting waiting = impl->ask(*message, progress);
+      Waiting waiting = impl->ask_further(*message, progress);
       if (waiting.entry != nullptr) {
         pin.move_to(waiting.entry);
         waits.emplace(std::move(waiting.task));
         continue;
       }
     }
-    if (!impl->watcher_of_id.empty()) impl->tell(*message, progress.handled);
+    const bool rehearsal = record && FlightRecorder::is_rehearsal(*record.get());
+    if (record) impl->host.recorder->end(record);
+    if (!impl->watcher_of_id.empty() && !rehearsal) impl->tell(*message, progress.handled);
     co_return progress.handled;
   }
 }
@@ -290,6 +372,8 @@ Bus::Subscription Bus::install(HandlerOptions options, Handler handler) {
 Bus::Subscription Bus::watch(std::string message, Watcher watcher) { return {impl_, impl_->watch(std::move(message), std::move(watcher))}; }
 
 Verdict Bus::dispatch(Message& message) { return impl_->dispatch(message); }
+
+Task<bool> Bus::rehearse(Message& message, DispatchRecord& record) { return Impl::rehearse(impl_, &message, &record); }
 
 bool Bus::has_handlers(std::string_view message) const {
   const Impl::Interested* const interested = impl_->by_name.find(message);

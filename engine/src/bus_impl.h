@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bus_index.h"
+#include "recorder/flight_recorder.h"
 
 #include <deque>
 #include <optional>
@@ -20,7 +21,7 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   using WatcherEntry = detail::Entry<Watcher>;
   using WatcherList = detail::EntryList<Watcher>;
 
-  explicit Impl(Host h) : host(std::move(h)), running(host.running != nullptr ? *host.running : own_running) {}
+  explicit Impl(Host h);
 
   // bus.cpp
 
@@ -30,6 +31,7 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
     std::uint64_t limit;  // what was installed later than the dispatch began is not asked
     bool handled = false;
     bool waited = false;  // for a handler
+    FlightRecorder::Recording* recording = nullptr;  // none: nobody writes it down
   };
   /// Keeps an entry while a task that it made waits.
   class Pin;
@@ -45,7 +47,8 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   struct Interested {
     HandlerList handlers;
     WatcherList watchers;
-    bool nobody() const { return handlers.empty() && watchers.empty(); }
+    Recorded recorded = Recorded::nothing;  // what is recorded stays known, also while nobody cares
+    bool nobody() const { return handlers.empty() && watchers.empty() && recorded == Recorded::nothing; }
   };
 
   std::uint64_t install(HandlerOptions options, Handler handler);
@@ -54,13 +57,19 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   const char* label_of(const HandlerOptions& options);
 
   Verdict dispatch(Message& message);
-  Waiting ask(Message& message, Progress& progress);
+  Verdict dispatch_recorded(Message& message, const Interested& interested, FlightRecorder::Open record);
+  /// `kRecorded`: each step is written down. `interested`: who cares for the message's name now; null: nobody.
+  template <bool kRecorded>
+  Waiting ask(Message& message, Progress& progress, const Interested* interested);
+  Waiting ask_further(Message& message, Progress& progress);
+  static Task<bool> rehearse(std::shared_ptr<Impl> impl, Message* message, DispatchRecord* record);
   detail::Flight flight();
   bool may_stay_open(const Message& message) const;
   void tell(const Message& message, bool handled);
   void sweep();
   void forget_if_nobody(std::string_view message);
-  static Task<bool> ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, detail::Flight flight);
+  static Task<bool> ask_on(std::shared_ptr<Impl> impl, Message* message, Progress progress, Task<bool> task, Pin pin, detail::Flight flight,
+                           FlightRecorder::Open record);
 
   // bus_queue.cpp
 

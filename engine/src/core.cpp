@@ -44,6 +44,7 @@ Core::Core(Parts parts)
       log_feed_(parts_.log, [this](std::function<void()> work) { post(std::move(work)); }),
       log_(log("engine")),
       timers_(parts_.clock),
+      recorder_(parts_.clock),
       bus_(host()),
       channels_(bus_, timers_, parts_.clock, run_id(parts_.run_parameters)) {}
 
@@ -62,6 +63,7 @@ Bus::Host Core::host() {
         log_.error("event=handler_failed handler={} error={}", log_value(handler), log_value(what));
       },
       .running = &running_,
+      .recorder = &recorder_,
   };
 }
 

@@ -5,6 +5,7 @@
 #include <jackfield/engine.h>
 
 #include "clock.h"
+#include "recorder/flight_recorder.h"
 #include "log/log_feed.h"
 #include "watchdog.h"
 
@@ -28,6 +29,7 @@ class Core final : public Engine {
     LogSink& log;
     std::filesystem::path state_dir;
     std::map<std::string, std::string, std::less<>> run_parameters = {};  ///< `runid` starts the billids
+    bool offline = false;  ///< Engine::offline()
   };
   explicit Core(Parts parts);
   ~Core() override;
@@ -38,6 +40,7 @@ class Core final : public Engine {
   const Clock& clock() const override { return parts_.clock; }
   Random& random() override { return parts_.random; }
   Metrics& metrics() override { return metrics_; }
+  FlightRecorder& recorder() override { return recorder_; }
   boost::asio::io_context& io() override { return *io_; }
   Logger& log(std::string_view module) override;
   std::shared_ptr<void> watch_log(std::function<void(LogLevel, std::string_view)> watcher) override { return log_feed_.watch(std::move(watcher)); }
@@ -46,6 +49,7 @@ class Core final : public Engine {
   std::optional<std::string_view> run_parameter(std::string_view name) const override;
   const std::filesystem::path& state_dir() const override { return parts_.state_dir; }
   bool draining() const override { return draining_; }
+  bool offline() const override { return parts_.offline; }
   bool module_loaded(std::string_view name) const override { return module_loaded_ && module_loaded_(name); }
 
   // For the program, on the engine thread.
@@ -101,6 +105,7 @@ class Core final : public Engine {
   bool draining_ = false;
   std::function<bool(std::string_view)> module_loaded_;
   TimerWheel timers_;
+  FlightRecorder recorder_;
   Bus bus_;
   ChannelTable channels_;
 };

@@ -62,6 +62,7 @@ class TestEngine final : public Engine, private LogSink {
   const Clock& clock() const override { return clock_; }
   Random& random() override { return random_; }
   Metrics& metrics() override { return core_->metrics(); }
+  FlightRecorder& recorder() override { return core_->recorder(); }
   boost::asio::io_context& io() override { return core_->io(); }
   Logger& log(std::string_view module) override { return core_->log(module); }
   std::shared_ptr<void> watch_log(std::function<void(LogLevel, std::string_view)> watcher) override { return core_->watch_log(std::move(watcher)); }

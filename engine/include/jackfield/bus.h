@@ -4,6 +4,7 @@
 
 #include <jackfield/durability.h>
 #include <jackfield/message.h>
+#include <jackfield/recorder.h>
 #include <jackfield/task.h>
 
 #include <atomic>
@@ -16,6 +17,8 @@
 #include <vector>
 
 namespace jackfield {
+
+class FlightRecorder;
 
 namespace detail {
 
@@ -86,6 +89,8 @@ struct HandlerOptions {
   std::string track;             ///< when not empty, `track:priority` is appended to the message's `handlers` parameter
   std::string filter_name = {};  ///< when not empty: only messages whose parameter `filter_name` …
   std::string filter_value = {}; ///< … has exactly this value
+  /// It looks for `dry_run` in the message, and then changes nothing, counts nothing and begins nothing: rehearse() asks it, too.
+  bool dry_run = false;
 };
 
 /// One installed handler, as handlers() lists it.
@@ -119,12 +124,14 @@ class Bus {
   /// `start_task` runs what enqueue() began and a handler could not answer at once (the engine's guarded spawn);
   /// `post` runs a function in a later turn of the loop.
   /// `failed` is told of a handler or watcher that threw (`user.auth:100 regfile`), which then counts as not handled;
-  /// `running` is where the bus notes whose handler runs: a name that stays readable as long as the bus lives.
+  /// `running` is where the bus notes whose handler runs: a name that stays readable as long as the bus lives;
+  /// `recorder` gets the dispatches of calls and registrations.
   struct Host {
     std::function<void(std::string_view name, Task<void>)> start_task;
     std::function<void(std::function<void()>)> post;
     std::function<void(std::string_view handler, std::string_view what)> failed;
     std::atomic<const char*>* running = nullptr;
+    FlightRecorder* recorder = nullptr;
   };
   explicit Bus(Host host);
   ~Bus();
@@ -140,6 +147,9 @@ class Bus {
   Verdict dispatch(Message& message);
   /// As dispatch(), but waits for its turn in the line of its key (see order_key). Never call it from a handler of that key.
   Task<bool> dispatch_in_order(Message& message);
+  /// What dispatch() would do, without consequences: `dry_run` is set, handlers that do not know it are passed over, watchers are told
+  /// nothing. What happened is in `record`. Both are kept alive until the verdict.
+  Task<bool> rehearse(Message& message, DispatchRecord& record);
   /// Dispatched in a later turn, after what was enqueued before it with the same key; the sender is done with it.
   void enqueue(Message message);
   /// As enqueue, then `done` sees the message and its verdict.

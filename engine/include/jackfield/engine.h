@@ -8,6 +8,7 @@
 #include <jackfield/log.h>
 #include <jackfield/metrics.h>
 #include <jackfield/pending.h>
+#include <jackfield/recorder.h>
 #include <jackfield/task.h>
 #include <jackfield/timers.h>
 
@@ -34,6 +35,8 @@ class Engine {
   virtual const Clock& clock() const = 0;
   virtual Random& random() = 0;
   virtual Metrics& metrics() = 0;
+  /// What is kept of the last calls and registrations.
+  virtual Recorder& recorder() = 0;
   /// The engine thread's loop, for a module's own sockets.
   virtual boost::asio::io_context& io() = 0;
   /// The logger of that name; made on first use.
@@ -52,6 +55,9 @@ class Engine {
   virtual const std::filesystem::path& state_dir() const = 0;
   /// True from the first request to stop or drain on: new work is refused.
   virtual bool draining() const = 0;
+  /// No server: a module that says so in its descriptor is asked questions only (`jackfield route --offline`). It opens no port and neither
+  /// reads nor writes what a server keeps.
+  virtual bool offline() const { return false; }
   /// True when a module of that name is started.
   virtual bool module_loaded(std::string_view name) const = 0;
 };

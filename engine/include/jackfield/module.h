@@ -100,6 +100,7 @@ struct ModuleDescriptor {
   /// Of a module that serves the message `database`: connects to one of its accounts for a command. A null pointer: it has no such account.
   tl::expected<std::unique_ptr<DirectDatabase>, std::string> (*open_database)(const Settings& settings, std::string_view account,
                                                                               const std::filesystem::path& state_dir) = nullptr;
+  bool offline = false;  ///< heeds Engine::offline(), and answers call.route or what leads to it there, too
 };
 
 }  // namespace jackfield

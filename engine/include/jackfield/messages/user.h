@@ -13,7 +13,7 @@ inline constexpr ParameterUse kUserAuthParameters[] = {
     {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo}, {&param::kSipCallid}, {&param::kAuthRegfile}, {&param::kAuthRegister},
     {&param::kHa1Md5, Way::out}, {&param::kHa1Sha256, Way::out}, {&param::kHa1Realm, Way::out}, {&param::kError, Way::out},
     {&param::kReason, Way::out}, {&param::kCode, Way::out}, {&param::kAlternatives, Way::out},
-    {&param::kMaxContacts, Way::out}, {&param::kForeignContacts, Way::out}};
+    {&param::kMaxContacts, Way::out}, {&param::kForeignContacts, Way::out}, {&param::kDryRun}};
 inline constexpr MessageName kUserAuth{
     .name = "user.auth",
     .doc = "Who is this, and what is the password? Asked without `username` when a request has no usable credentials.",
