@@ -11,6 +11,7 @@
 
 #include "settings.h"
 #include "sip/message.h"
+#include "stack/resolver.h"
 #include "stack/transactions.h"
 #include "stack/transport.h"
 
@@ -39,6 +40,7 @@ struct Core {
   std::shared_ptr<const SipSettings> settings;  ///< replaced as a whole on reload
   std::vector<ListenerSettings> listeners = {};  ///< by stack::FlowId::listener
   guard::Guard* guard = nullptr;                 ///< none: nobody is delayed, banned or shed
+  stack::Resolver* resolver = nullptr;           ///< none: only numeric hosts are reached
 
   /// Where a request came in.
   const ListenerSettings& listener(const stack::FlowId& flow) const { return listeners.at(flow.listener); }

@@ -4,9 +4,11 @@
 #include "console.h"
 #include "dispatcher.h"
 #include "guard/door.h"
+#include "line/lines.h"
 #include "listeners.h"
 #include "registrar/registrar.h"
 #include "settings.h"
+#include "stack/ares_dns.h"
 #include "status.h"
 
 #include <jackfield/messages/engine.h>
@@ -27,23 +29,38 @@ struct Running {
         guard(engine),
         door(guard, transactions),
         transport(stack::make_transport(engine, settings->transport, door)),
-        core{engine, engine.log("sip"), *transport, transactions, std::move(settings), {}, &guard} {
+        resolver(engine, {.deadline = settings->dns.deadline}, make_dns(engine, settings->dns),
+                 [this](stack::TransportKind kind, bool ipv6) { return reaches(kind, ipv6); }),
+        core{engine, engine.log("sip"), *transport, transactions, std::move(settings), {}, &guard, &resolver} {
     door.attach(*transport);
     guard.attach(core);
     transactions.attach(*transport, dispatcher);
   }
   ~Running() { transactions.stop(); }
 
+  static std::unique_ptr<stack::Dns> make_dns(Engine& engine, const DnsSettings& dns) {
+    return stack::make_ares_dns(engine, {.servers = dns.servers, .timeout = dns.deadline / 5});
+  }
+  bool reaches(stack::TransportKind kind, bool ipv6) const {
+    return std::ranges::any_of(transport->listeners(), [&](const auto& each) { return each.second.kind == kind && each.second.bind.is_v6() == ipv6; });
+  }
+  void use(std::shared_ptr<const SipSettings> settings) {
+    if (settings->dns != core.settings->dns) resolver.configure({.deadline = settings->dns.deadline}, make_dns(core.engine, settings->dns));
+    core.settings = std::move(settings);
+  }
+
   stack::Transactions transactions;
   guard::Guard guard;
   guard::Door door;
   std::unique_ptr<stack::Transport> transport;
+  stack::Resolver resolver;
   Core core;
   admission::Gate gate{core};
   registrar::Registrar registrar{core, gate};
   call::Calls calls{core, gate, registrar};
   outside::Outside outside{core, gate, registrar, calls};
-  Dispatcher dispatcher{core, gate, registrar, calls, outside};
+  line::Lines lines{core, resolver};
+  Dispatcher dispatcher{core, gate, registrar, calls, outside, lines};
   Bus::Subscription status;
   Console console{core, guard, registrar};
 };
@@ -104,13 +121,17 @@ class SipModule final : public ModuleOf<SipPlan> {
   void apply_plan(Engine& engine, std::unique_ptr<SipPlan> plan) noexcept override {
     const bool starting = !running_;
     if (starting) running_ = std::move(plan->first);
-    running_->core.settings = std::move(plan->settings);
+    running_->use(std::move(plan->settings));
     plan->listeners->commit(running_->core.listeners);
     if (starting) start(engine);
   }
 
   Task<> drain() override {
-    if (running_) co_await running_->calls.drain();
+    if (!running_) co_return;
+    const std::weak_ptr<Running> running = running_;
+    running_->lines.unregister_all();  // both wait for far ends, and together
+    co_await running_->calls.drain();
+    if (const auto held = running.lock()) co_await held->lines.drained();
   }
 
   void stop() override { running_.reset(); }
@@ -120,6 +141,7 @@ class SipModule final : public ModuleOf<SipPlan> {
     running_->guard.open();
     running_->calls.start();
     running_->outside.start();
+    running_->lines.start();
     running_->status = engine.bus().install({.message = messages::kEngineStatus, .priority = 110, .track = "sip"}, [this](jackfield::Message& message) -> Verdict {
       return add_status(message, running_->core, running_->registrar.table(), running_->calls);
     });

@@ -9,6 +9,8 @@ namespace jackfield::sip {
 
 namespace {
 
+constexpr std::uint16_t kDnsPort = 53;
+
 constexpr Key kGeneralKeys[] = {
     {"addr", KeyType::list, "", "", "Addresses to listen on; without it all of this machine, IPv4 and IPv6.", true},
     {"port", KeyType::integer, "5060", "", "Port to listen on; 0 takes any free one.", true, 0, 65535},
@@ -36,6 +38,9 @@ constexpr Key kGeneralKeys[] = {
     {"udp_mtu", KeyType::integer, "1300", "bytes", "A call or another request to an address of no phone of ours, whose transport nothing says, goes by TCP when it is longer than this, and by UDP after all when nobody answers there within 2 s, unless it is a text message (RFC 3428); 0 is never.", true, 0, 65535},
     {"ignorevia", KeyType::boolean, "no", "", "Answers go to where the packet came from even where Via names another port of the same address; yes is Yate's way.", false},
     {"maxchans", KeyType::integer, "0", "", "Legs at a time; further calls are refused with 503. 0 is any number.", true, 0, 1000000},
+    {"dns_servers", KeyType::list, "", "", "Name servers to ask where hosts are, as address or address:port; without it those of /etc/resolv.conf."},
+    {"dns_timeout", KeyType::milliseconds, "5000", "ms", "How long finding out where a host is may take; each question is asked again after a fifth of it.", true, 100, 60000},
+    {"registrations_per_second", KeyType::integer, "50", "", "How many connections register at other servers within a second; more wait for their turn.", true, 1, 10000},
     {"t1", KeyType::milliseconds, "500", "ms", "Estimate of a round trip (RFC 3261 timer T1).", false, 10, 60000},
     {"t2", KeyType::milliseconds, "4000", "ms", "Longest interval between retransmissions (timer T2).", false, 10, 60000},
     {"t4", KeyType::milliseconds, "5000", "ms", "How long a message may wander in the network (timer T4).", false, 10, 60000},
@@ -209,8 +214,14 @@ class Reader {
                    : redirect == "pass" ? RedirectPolicy::pass
                                         : RedirectPolicy::nobody;
     out.udp_mtu = static_cast<std::size_t>(settings_.integer(s, "udp_mtu"));
+    for (const auto& text : settings_.list(s, "dns_servers")) {
+      if (const auto server = net::Address::parse_with_port(text, kDnsPort); server && server->port() != 0) out.dns.servers.push_back(*server);
+      else problem(s, "dns_servers", fmt::format("dns_servers: \"{}\" is no address; write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353", text));
+    }
+    out.dns.deadline = settings_.duration(s, "dns_timeout");
     out.max_forwards = static_cast<unsigned>(settings_.integer(s, "maxforwards"));
     out.max_channels = static_cast<unsigned>(settings_.integer(s, "maxchans"));
+    out.registrations_per_second = static_cast<unsigned>(settings_.integer(s, "registrations_per_second"));
     auto& t = out.transactions;
     t.t1 = settings_.duration(s, "t1");
     t.t2 = settings_.duration(s, "t2");

@@ -67,6 +67,13 @@ enum class RedirectPolicy : std::uint8_t { users, anyone, pass, nobody };
 /// Whose legs may transfer calls and take over others' (D6).
 enum class TransferPolicy : std::uint8_t { users, anyone, nobody };
 
+/// Who is asked where hosts are, and for how long.
+struct DnsSettings {
+  std::vector<net::Address> servers;  ///< none: those of /etc/resolv.conf
+  std::chrono::milliseconds deadline{5000};
+  friend bool operator==(const DnsSettings&, const DnsSettings&) = default;
+};
+
 struct SipSettings {
   std::string realm = "Yate";
   std::string useragent;
@@ -82,7 +89,9 @@ struct SipSettings {
   bool prack = false;  ///< RFC 3262 where the other side can, not only where it must
   unsigned max_forwards = 20;
   std::size_t udp_mtu = 1300;  ///< bytes (D17); 0: any size goes by UDP
+  DnsSettings dns;
   unsigned max_channels = 0;  ///< 0: any number
+  unsigned registrations_per_second = 50;  ///< of connections at other servers
   stack::TransactionOptions transactions;
   stack::TransportOptions transport;
   std::vector<ListenerSettings> listeners;
