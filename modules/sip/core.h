@@ -22,6 +22,9 @@ namespace jackfield::sip {
 namespace guard {
 class Guard;
 }
+namespace line {
+class Connections;
+}
 
 /// Who sent a request, as D2 decided.
 struct Sender {
@@ -41,6 +44,7 @@ struct Core {
   std::vector<ListenerSettings> listeners = {};  ///< by stack::FlowId::listener
   guard::Guard* guard = nullptr;                 ///< none: nobody is delayed, banned or shed
   stack::Resolver* resolver = nullptr;           ///< none: only numeric hosts are reached
+  line::Connections* connections = nullptr;      ///< none: requests are of users and strangers only
 
   /// Where a request came in.
   const ListenerSettings& listener(const stack::FlowId& flow) const { return listeners.at(flow.listener); }
