@@ -96,15 +96,18 @@ void Dispatcher::cancelled(stack::ServerTransactionId invite, const Message& can
 }
 
 void Dispatcher::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
-  if (!registrar_.response(transaction) && !outside_.response(transaction, response)) calls_.response(transaction, response, flow);
+  if (registrar_.response(transaction) || outside_.response(transaction, response) || lines_.response(transaction, response, flow)) return;
+  calls_.response(transaction, response, flow);
 }
 
 void Dispatcher::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
-  if (!registrar_.client_failed(transaction) && !outside_.client_failed(transaction, failure)) calls_.client_failed(transaction, failure);
+  if (registrar_.client_failed(transaction) || outside_.client_failed(transaction, failure) || lines_.client_failed(transaction, failure)) return;
+  calls_.client_failed(transaction, failure);
 }
 
 void Dispatcher::flow_closed(const stack::FlowId& flow, std::string_view) {
   registrar_.flow_closed(flow);
+  lines_.flow_closed(flow);
   calls_.flow_closed(flow);
 }
 

@@ -5,6 +5,7 @@
 #include "admission/gate.h"
 #include "call/calls.h"
 #include "core.h"
+#include "line/lines.h"
 #include "outside/outside.h"
 #include "registrar/registrar.h"
 
@@ -12,8 +13,8 @@ namespace jackfield::sip {
 
 class Dispatcher final : public stack::TransactionUser {
  public:
-  Dispatcher(Core& core, admission::Gate& gate, registrar::Registrar& registrar, call::Calls& calls, outside::Outside& outside)
-      : core_(core), gate_(gate), registrar_(registrar), calls_(calls), outside_(outside) {}
+  Dispatcher(Core& core, admission::Gate& gate, registrar::Registrar& registrar, call::Calls& calls, outside::Outside& outside, line::Lines& lines)
+      : core_(core), gate_(gate), registrar_(registrar), calls_(calls), outside_(outside), lines_(lines) {}
 
   void request(const stack::IncomingRequest& request) override;
   void cancelled(stack::ServerTransactionId invite, const Message& cancel) override;
@@ -33,6 +34,7 @@ class Dispatcher final : public stack::TransactionUser {
   registrar::Registrar& registrar_;
   call::Calls& calls_;
   outside::Outside& outside_;
+  line::Lines& lines_;
 };
 
 }  // namespace jackfield::sip

@@ -34,6 +34,7 @@ struct Running {
         core{engine, engine.log("sip"), *transport, transactions, std::move(settings), {}, &guard, &resolver} {
     door.attach(*transport);
     guard.attach(core);
+    core.connections = &lines;
     transactions.attach(*transport, dispatcher);
   }
   ~Running() { transactions.stop(); }

@@ -6,31 +6,30 @@ namespace jackfield::sip::line {
 
 namespace {
 
-bool same_set(const std::vector<Destination>& a, const std::vector<Destination>& b) {
-  return a.size() == b.size() && std::ranges::all_of(a, [&](const Destination& each) { return std::ranges::find(b, each) != b.end(); });
+bool same_set(const std::vector<stack::Hop>& a, const std::vector<stack::Hop>& b) {
+  return a.size() == b.size() && std::ranges::all_of(a, [&](const stack::Hop& each) { return std::ranges::find(b, each) != b.end(); });
 }
 
 }  // namespace
 
-void Way::resolved(std::vector<Destination> destinations, MonoTime good_until) {
-  good_until_ = good_until;
-  if (destinations.empty() || same_set(destinations, destinations_)) return;  // what was known serves until there is something else
+void Way::resolved(const std::vector<stack::Hop>& hops) {
+  if (same_set(hops, hops_)) return;
   const auto used = current() ? std::optional(*current()) : std::nullopt;
-  destinations_ = std::move(destinations);
+  hops_ = hops;
   current_ = 0;
   if (used) use(*used);
 }
 
 bool Way::advance() {
-  if (++current_ < destinations_.size()) return true;
+  if (++current_ < hops_.size()) return true;
   current_ = 0;
   return false;
 }
 
-bool Way::use(const Destination& destination) {
-  const auto found = std::ranges::find(destinations_, destination);
-  if (found == destinations_.end()) return false;
-  current_ = static_cast<std::size_t>(found - destinations_.begin());
+bool Way::use(const stack::Hop& hop) {
+  const auto found = std::ranges::find(hops_, hop);
+  if (found == hops_.end()) return false;
+  current_ = static_cast<std::size_t>(found - hops_.begin());
   return true;
 }
 
@@ -39,12 +38,12 @@ Servers::Servers(const ConnectionSettings& settings) : failover_(settings.failov
     auto& added = servers_.emplace_back(Server{Way(server.proxy), std::nullopt});
     if (server.registrar != server.proxy) added.registrar.emplace(server.registrar);
   }
-  if (!settings.outbound.empty()) outbound_.emplace(settings.outbound);
+  if (!settings.outbound.host.empty()) outbound_.emplace(settings.outbound);
 }
 
 bool Servers::alternatives() const {
   if (failover_ && servers_.size() > 1) return true;
-  return !servers_.empty() && way(active_, Purpose::registration).destinations().size() > 1;
+  return !servers_.empty() && way(active_, Purpose::registration).hops().size() > 1;
 }
 
 Way& Servers::way(ServerIndex server, Purpose purpose) {

@@ -8,43 +8,32 @@
 #include <vector>
 
 #include "line/settings.h"
-
-#include <jackfield/clock.h>
+#include "stack/server_location.h"
 
 namespace jackfield::sip::line {
 
-/// One machine a request can be sent to.
-struct Destination {
-  stack::TransportKind transport = stack::TransportKind::udp;
-  net::Address address;
-  friend bool operator==(const Destination&, const Destination&) = default;
-};
-
-/// A hop and the machines it stands for, in the order to try them; one of them is in use.
+/// A server's host and the machines it stands for, in the order to try them; one of them is in use.
 class Way {
  public:
-  explicit Way(Hop hop) : hop_(std::move(hop)) {}
+  explicit Way(stack::Destination destination) : destination_(std::move(destination)) {}
 
-  const Hop& hop() const { return hop_; }
-  const std::vector<Destination>& destinations() const { return destinations_; }
-  const Destination* current() const { return destinations_.empty() ? nullptr : &destinations_[current_]; }
-  /// Whether it has to be looked up before it is used.
-  bool stale(MonoTime now) const { return destinations_.empty() || now >= good_until_; }
+  const stack::Destination& destination() const { return destination_; }
+  const std::vector<stack::Hop>& hops() const { return hops_; }
+  const stack::Hop* current() const { return hops_.empty() ? nullptr : &hops_[current_]; }
 
   /// What a lookup found. The machine in use stays so while it is among them, and equal sets keep their order: the weights of RFC
   /// 2782 are drawn once, not whenever a record's time is up (N-1).
-  void resolved(std::vector<Destination> destinations, MonoTime good_until);
+  void resolved(const std::vector<stack::Hop>& hops);
   /// The machine in use failed. False: that was the last; the first is the next.
   bool advance();
   void rewind() { current_ = 0; }
   /// A request that was answered there makes it the one in use. False: it is none of them.
-  bool use(const Destination& destination);
+  bool use(const stack::Hop& hop);
 
  private:
-  Hop hop_;
-  std::vector<Destination> destinations_;
+  stack::Destination destination_;
+  std::vector<stack::Hop> hops_;
   std::size_t current_ = 0;
-  MonoTime good_until_{};
 };
 
 using ServerIndex = std::size_t;

@@ -72,10 +72,10 @@ class Reader {
     }
     return value;
   }
-  Hop hop(std::string_view name, std::string_view said) {
-    auto parsed = parse_hop(said);
+  stack::Destination destination(std::string_view name, std::string_view said) {
+    auto parsed = parse_destination(said);
     if (!parsed) fail(fmt::format("{}: {}", name, parsed.error()));
-    return parsed.value_or(Hop{});
+    return parsed.value_or(stack::Destination{});
   }
 
   void read_identity() {
@@ -92,20 +92,20 @@ class Reader {
 
   /// `servers`, or `server` with `server.1`, `server.2`…; each with the registrar of its number, or itself one.
   void read_servers() {
-    std::vector<Hop> proxies;
-    for (const auto& each : parse_list(text(param::kServers))) proxies.push_back(hop(param::kServers.name, each));
+    std::vector<stack::Destination> proxies;
+    for (const auto& each : parse_list(text(param::kServers))) proxies.push_back(destination(param::kServers.name, each));
     const auto server = text(param::kServer), registrar = text(param::kRegistrar);
-    if (proxies.empty() && !server.empty()) proxies.push_back(hop(param::kServer.name, server));
-    if (proxies.empty() && !registrar.empty()) proxies.push_back(hop(param::kRegistrar.name, registrar));
+    if (proxies.empty() && !server.empty()) proxies.push_back(destination(param::kServer.name, server));
+    if (proxies.empty() && !registrar.empty()) proxies.push_back(destination(param::kRegistrar.name, registrar));
     for (std::size_t number = 1; number < kMostServers; ++number) {
       const auto name = fmt::format("{}.{}", param::kServer.name, number);
-      if (const auto said = text::trim(login_.get(name)); !said.empty()) proxies.push_back(hop(name, said));
+      if (const auto said = text::trim(login_.get(name)); !said.empty()) proxies.push_back(destination(name, said));
     }
     if (proxies.size() > kMostServers) return fail(fmt::format("servers: {} are more than the {} there can be", proxies.size(), kMostServers));
     for (std::size_t number = 0; number < proxies.size(); ++number) {
       const auto name = number == 0 ? std::string(param::kRegistrar.name) : fmt::format("{}.{}", param::kRegistrar.name, number);
       const auto said = text::trim(login_.get(name));
-      out_.servers.push_back({proxies[number], said.empty() ? proxies[number] : hop(name, said)});
+      out_.servers.push_back({proxies[number], said.empty() ? proxies[number] : destination(name, said)});
     }
   }
 
@@ -127,11 +127,11 @@ class Reader {
     else if (said == "tcp") out_.transport = stack::TransportKind::tcp;
     else if (!said.empty()) fail(fmt::format("ip_transport: there is no transport \"{}\" (udp, tcp)", said));
     if (const auto said = text(param::kOutbound); !said.empty()) {
-      out_.outbound = hop(param::kOutbound.name, said);
+      out_.outbound = destination(param::kOutbound.name, said);
       const auto uri = Uri::parse(said.starts_with("sip:") ? said : "sip:" + said);
       if (uri && uri->parameter("lr")) out_.outbound_route = fmt::format("<{}>", uri->text);
     } else if (const auto remote = text(param::kIpTransportRemoteip); !remote.empty()) {
-      out_.outbound = hop(param::kIpTransportRemoteip.name, remote);
+      out_.outbound = destination(param::kIpTransportRemoteip.name, remote);
       if (const auto port = text(param::kIpTransportRemoteport); !port.empty()) out_.outbound.port = this->port(param::kIpTransportRemoteport.name, port);
     }
     out_.local_host = text(param::kIpTransportLocalip);
@@ -143,9 +143,9 @@ class Reader {
     else if (detect) out_.local_address = LocalAddress::own;
     else out_.local_address = LocalAddress::given, out_.given_address = local;
     for (auto& server : out_.servers)
-      for (Hop* each : {&server.proxy, &server.registrar})
+      for (stack::Destination* each : {&server.proxy, &server.registrar})
         if (!each->transport) each->transport = out_.transport;
-    if (!out_.outbound.empty() && !out_.outbound.transport) out_.outbound.transport = out_.transport;
+    if (!out_.outbound.host.empty() && !out_.outbound.transport) out_.outbound.transport = out_.transport;
   }
 
   std::uint16_t port(std::string_view name, std::string_view said) {
@@ -216,12 +216,13 @@ class Reader {
 
 }  // namespace
 
-std::string Hop::uri_host() const {
+std::string uri_host(const stack::Destination& destination) {
+  const auto& host = destination.host;
   auto out = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return port == 0 ? out : out + ":" + std::to_string(port);
+  return destination.port == 0 ? out : out + ":" + std::to_string(destination.port);
 }
 
-tl::expected<Hop, std::string> parse_hop(std::string_view said) {
+tl::expected<stack::Destination, std::string> parse_destination(std::string_view said) {
   std::string uri_text(said);
   // A bare IPv6 address has no brackets and no port.
   if (const auto address = net::Address::parse(said)) uri_text = address->uri_host();
@@ -229,7 +230,7 @@ tl::expected<Hop, std::string> parse_hop(std::string_view said) {
   const auto uri = Uri::parse(uri_text);
   if (!uri || uri->host.empty()) return tl::unexpected(fmt::format("\"{}\" is no host; write example.net, 192.0.2.1 or 192.0.2.1:5080", said));
   if (uri->scheme != Uri::Scheme::sip) return tl::unexpected(fmt::format("\"{}\" needs TLS, which this version has not", said));
-  Hop out{.host = lower(uri->host), .port = uri->port};
+  stack::Destination out{.host = lower(uri->host), .port = uri->port};
   if (out.host.starts_with('[') && out.host.ends_with(']')) out.host = out.host.substr(1, out.host.size() - 2);
   if (const auto transport = uri->parameter("transport")) {
     if (text::equal(*transport, "udp")) out.transport = stack::TransportKind::udp;
@@ -250,12 +251,12 @@ std::string_view type_name(Type type) {
 
 std::string ConnectionSettings::domain_at(std::size_t server) const {
   if (!domain.empty()) return domain;
-  return server < servers.size() ? servers[server].registrar.uri_host() : std::string();
+  return server < servers.size() ? uri_host(servers[server].registrar) : std::string();
 }
 
 std::string ConnectionSettings::register_uri(std::size_t server) const {
   const auto& registrar = servers[server].registrar;
-  return "sip:" + (use_domain ? domain : registrar.uri_host());
+  return "sip:" + (use_domain ? domain : uri_host(registrar));
 }
 
 Change change_between(const ConnectionSettings& before, const ConnectionSettings& after) {

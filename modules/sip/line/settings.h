@@ -13,32 +13,24 @@
 #include <vector>
 
 #include "net/address.h"
-#include "stack/flow.h"
+#include "stack/server_location.h"
 
 namespace jackfield::sip::line {
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
-/// Where requests go: a host by name or number, to be found as RFC 3263 says.
-struct Hop {
-  std::string host;  ///< lower case; IPv6 without brackets
-  std::uint16_t port = 0;  ///< 0: none is named
-  std::optional<stack::TransportKind> transport = {};
+/// As it stands in a URI: `example.net`, `[2001:db8::1]:5080`; without the transport.
+std::string uri_host(const stack::Destination& destination);
 
-  bool empty() const { return host.empty(); }
-  /// As it stands in a URI: `example.net`, `[2001:db8::1]:5080`; without the transport.
-  std::string uri_host() const;
-  friend bool operator==(const Hop&, const Hop&) = default;
-};
-
-/// `host`, `host:port`, `[2001:db8::1]:5060`, or a SIP URI with `transport=`. The error is a sentence.
-tl::expected<Hop, std::string> parse_hop(std::string_view text);
+/// `host`, `host:port`, `[2001:db8::1]:5060`, or a SIP URI with `transport=`; in lower case, IPv6 without brackets. The error is a
+/// sentence.
+tl::expected<stack::Destination, std::string> parse_destination(std::string_view text);
 
 inline constexpr std::size_t kMostServers = 16;
 
 /// One of the servers a connection may work with (EL-1): calls and OPTIONS go to the proxy, REGISTER to the registrar (EL-14).
 struct ServerSettings {
-  Hop proxy, registrar;
+  stack::Destination proxy, registrar;
   friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };
 
@@ -61,7 +53,7 @@ struct ConnectionSettings {
   std::string owner;        ///< the user whose phones ring
 
   std::vector<ServerSettings> servers;  ///< the main one first; none of inbound ones
-  Hop outbound;                         ///< the hop every request is sent to; empty: the server itself
+  stack::Destination outbound;          ///< the hop every request is sent to; without a host: the server itself
   std::string outbound_route;           ///< `<sip:…;lr>`: a Route names it too
   std::optional<stack::TransportKind> transport;
   std::string local_host;               ///< leave by the listener with this address; empty: any

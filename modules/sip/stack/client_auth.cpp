@@ -1,5 +1,7 @@
 #include "stack/client_auth.h"
 
+#include <fmt/format.h>
+
 #include "sip/text.h"
 
 namespace jackfield::sip::stack {
@@ -32,12 +34,14 @@ std::optional<digest::Algorithm> usable_challenge(const AuthHeader& challenge) {
   return digest::algorithm_from(challenge.algorithm);
 }
 
-std::string answer_challenge(const AuthHeader& challenge, std::string_view method, std::string_view uri, const Credentials& credentials, std::string_view cnonce) {
+std::string answer_challenge(const AuthHeader& challenge, std::string_view method, std::string_view uri, const Credentials& credentials, std::string_view cnonce,
+                             std::uint32_t count) {
   const digest::Hasher hasher;
   const auto algorithm = digest::algorithm_from(challenge.algorithm).value_or(digest::Algorithm::md5);
   const bool qop = !challenge.qop.empty();  // else as RFC 2069 had it
   digest::Answer answer{.method = method, .uri = uri, .nonce = challenge.nonce, .nc = {}, .cnonce = {}, .qop = {}};
-  if (qop) answer.nc = "00000001", answer.cnonce = cnonce, answer.qop = "auth";
+  const auto nc = fmt::format("{:08x}", count);
+  if (qop) answer.nc = nc, answer.cnonce = cnonce, answer.qop = "auth";
   const auto ha1 = hasher.ha1(algorithm, credentials.username, challenge.realm, credentials.password);
   const auto response = hasher.response(algorithm, ha1, answer);
 

@@ -8,17 +8,29 @@ namespace jackfield::sip::stack {
 ClientSide::ClientSide(TransactionContext& context, Counter& resent)
     : context_(context), resent_(resent), sinks_(context.wheel, [this](Timer timer, std::uint64_t id) { fired(timer, id); }) {}
 
-ClientTransactionId ClientSide::send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes) {
-  return {start(flow, method, branch, bytes)};
+ClientTransactionId ClientSide::send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes, Milliseconds t1) {
+  return {start(flow, method, branch, bytes, times_with(t1))};
 }
 
-std::uint64_t ClientSide::start(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes) {
+const Times& ClientSide::times_with(Milliseconds t1) {
+  if (t1.count() == 0) return context_.times;
+  const auto [found, fresh] = times_.try_emplace(t1, context_.times);
+  if (fresh) found->second.t1 = t1;
+  return found->second;
+}
+
+void ClientSide::abandon(std::uint64_t request) {
+  const Client* client = table_.find(request);
+  if (client && client->method != Method::invite) end(request);
+}
+
+std::uint64_t ClientSide::start(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes, const Times& times) {
   // The method by its name for those we have no number of: the response is looked up by its CSeq.
   client_key(key_, branch, method, method == Method::other ? bytes.substr(0, bytes.find(' ')) : std::string_view());
   const std::uint64_t hash = keyed_hash(context_.hash_key, key_);
   const bool reliable = is_reliable(flow.kind);
-  std::variant<InviteClient, NonInviteClient> machine = NonInviteClient(context_.times, reliable);
-  if (method == Method::invite) machine = InviteClient(context_.times, reliable);
+  std::variant<InviteClient, NonInviteClient> machine = NonInviteClient(times, reliable);
+  if (method == Method::invite) machine = InviteClient(times, reliable);
   const std::uint64_t id = table_.add(hash, key_, flow, machine, method, flow, bytes);
   const Actions actions = std::visit([](auto& m) { return m.start(); }, table_.find(id)->machine);
   run(id, actions, nullptr);
@@ -130,7 +142,7 @@ void ClientSide::send_ack(const Client& client, const Message& response) {
 
 void ClientSide::send_cancel(const Client& client) {
   if (!write_beside(client, Method::cancel)) return;
-  start(client.flow, Method::cancel, request_.top_via()->branch, context_.scratch);
+  start(client.flow, Method::cancel, request_.top_via()->branch, context_.scratch, context_.times);
 }
 
 bool ClientSide::write_beside(const Client& client, Method method, const Message* response) {

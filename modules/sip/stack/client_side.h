@@ -2,6 +2,7 @@
 // machines ask for, writes ACK for refusals and CANCEL from the request's own bytes. Owned by Transactions; engine thread.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -19,7 +20,8 @@ class ClientSide {
  public:
   ClientSide(TransactionContext& context, Counter& resent);
 
-  ClientTransactionId send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
+  ClientTransactionId send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes, Milliseconds t1);
+  void abandon(std::uint64_t request);
   void cancel(std::uint64_t invite, std::string_view reason_header);
   /// False: it belongs to none of them.
   bool response(const Message& response, const FlowId& flow);
@@ -44,7 +46,8 @@ class ClientSide {
     const FlowId& flow;
   };
 
-  std::uint64_t start(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
+  std::uint64_t start(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes, const Times& times);
+  const Times& times_with(Milliseconds t1);
   void run(std::uint64_t id, const Actions& actions, const Received* received);
   void fired(Timer timer, std::uint64_t id);
   void end(std::uint64_t id);
@@ -57,6 +60,7 @@ class ClientSide {
   TransactionContext& context_;
   Counter& resent_;
   TransactionTable<Client> table_;
+  std::map<Milliseconds, Times> times_;  // with another T1: as many as the configuration has
   TimerSinks sinks_;
   std::string key_;
   Message request_;  // of a transaction, parsed again for its ACK or CANCEL

@@ -205,9 +205,11 @@ bool Transactions::respond(ServerTransactionId transaction, int code, std::strin
 void Transactions::acknowledged(ServerTransactionId transaction) { impl_->server.acknowledged(transaction.value); }
 std::string Transactions::to_tag(const Message& request) const { return impl_->server.to_tag(request); }
 
-ClientTransactionId Transactions::send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes) {
-  return impl_->client.send(flow, method, branch, bytes);
+ClientTransactionId Transactions::send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes, std::chrono::milliseconds t1) {
+  return impl_->client.send(flow, method, branch, bytes, t1);
 }
+
+void Transactions::abandon(ClientTransactionId request) { impl_->client.abandon(request.value); }
 
 void Transactions::cancel(ClientTransactionId invite, std::string_view reason_header) {
   impl_->client.cancel(invite.value, reason_header);

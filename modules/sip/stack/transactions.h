@@ -122,7 +122,10 @@ class Transactions : public TransportEvents {
 
   // Client side.
   /// Sends a whole request whose top Via has the branch of new_branch(). Retransmits as the method and flow ask.
-  ClientTransactionId send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
+  /// `t1` in place of the general one where it is not 0: B and F scale with it.
+  ClientTransactionId send(const FlowId& flow, Method method, std::string_view branch, std::string_view bytes, std::chrono::milliseconds t1 = {});
+  /// Ends a request other than INVITE silently: it is sent no more, and its answer is nobody's.
+  void abandon(ClientTransactionId request);
   /// Sends CANCEL for an INVITE: at once after a provisional response, else when one comes (§9.1). The final response still
   /// arrives; 64*T1 after the CANCEL without one the transaction fails with timeout.
   void cancel(ClientTransactionId invite, std::string_view reason_header = {});

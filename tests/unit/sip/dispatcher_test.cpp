@@ -19,7 +19,9 @@ struct Server {
   registrar::Registrar registrar{core, gate};
   call::Calls calls{core, gate, registrar};
   outside::Outside outside{core, gate, registrar, calls};
-  Dispatcher dispatcher{core, gate, registrar, calls, outside};
+  stack::Resolver resolver{engine, {}, nullptr, {}};
+  line::Lines lines{core, resolver};
+  Dispatcher dispatcher{core, gate, registrar, calls, outside, lines};
   int count = 0;
 
   Server() { transactions.attach(network, dispatcher); }

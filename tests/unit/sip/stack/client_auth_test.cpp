@@ -44,6 +44,15 @@ TEST_CASE("RFC 7616 §3.9.1: both examples are answered as printed there") {
   }
 }
 
+TEST_CASE("A nonce is used again with the next count") {
+  const auto parsed = parse_auth(example("MD5"));
+  const auto credentials_text = answer_challenge(*parsed, "REGISTER", "sip:example.org", kMufasa, "c", 26);
+  const auto credentials = parse_auth(credentials_text);
+  REQUIRE(credentials);
+  CHECK(credentials->nc == "0000001a");
+  CHECK(DigestAuth({1, 2}).verify(*credentials, "REGISTER", {.password = "Circle of Life"}) == digest::Verdict::match);
+}
+
 TEST_CASE("What a challenge does not say is not said back, and our own server takes it") {
   const auto text = answered(R"(Digest realm="say \"hi\"", nonce="n")");
   CHECK(text.find("qop") == std::string::npos);

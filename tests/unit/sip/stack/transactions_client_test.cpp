@@ -35,6 +35,39 @@ TEST_CASE("a request that nobody answers fails after 64*T1") {
   }
 }
 
+TEST_CASE("EL-3: a request with a T1 of its own is repeated by that, and others as ever") {
+  Fixture f;
+  const std::string branch = f.transactions.new_branch();
+  const auto text = RequestText{.method = "REGISTER", .branch = branch, .sent_by = "192.0.2.1:5060"}.text();
+  f.transactions.send(kUdp, Method::reg, branch, text, 100ms);
+  f.request("OPTIONS");
+  f.engine.advance(50ms);
+  f.transport.take();
+  f.engine.advance(100ms);
+  CHECK(f.transport.lines() == Lines{"REGISTER sip:bob@192.0.2.1 SIP/2.0"});
+  f.engine.advance(200ms);
+  CHECK(f.transport.lines() == Lines{"REGISTER sip:bob@192.0.2.1 SIP/2.0"});
+  f.engine.advance(200ms);
+  CHECK(f.transport.lines() == Lines{"OPTIONS sip:bob@192.0.2.1 SIP/2.0"});
+  f.engine.advance(5900ms);
+  CHECK(f.user.take() == Lines{"client_failed timeout"});
+}
+
+TEST_CASE("a request that is given up is sent no more, and its answer is nobody's") {
+  Fixture f;
+  const auto id = f.request("REGISTER");
+  f.transport.take();
+  f.transactions.abandon(id);
+  CHECK(f.transactions.live() == 0);
+  f.answer(200);
+  f.engine.advance(40s);
+  CHECK(f.transport.sent.empty());
+  CHECK(f.user.take().empty());
+  const auto invite = f.request("INVITE");
+  f.transactions.abandon(invite);
+  CHECK(f.transactions.live() == 1);  // a call may have begun there
+}
+
 TEST_CASE("a method we do not know is matched by its name") {
   Fixture f;
   f.request("X-UNKNOWN");

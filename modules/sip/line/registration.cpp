@@ -1,0 +1,447 @@
+#include "line/registration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "call/own_headers.h"
+#include "line/connection.h"
+#include "sip/text.h"
+#include "stack/dialog.h"
+
+namespace jackfield::sip::line {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::seconds kLeastGranted{10};    // shorter grants are refreshed as if they were this, unless we asked for less
+constexpr std::chrono::seconds kMostInterval{86400}; // of a 423
+constexpr std::chrono::seconds kMostRetryAfter{600};
+constexpr Duration kRemoval{5000};                   // then the binding is left to lapse
+constexpr Duration kLostFlow{1000};                  // to twice that: not all that shared a connection at once
+constexpr Duration kMoved{2000};                     // COMPAT §6
+constexpr unsigned kMostRedirections = 5;
+constexpr std::size_t kMostRoute = 8, kMostOldContacts = 4;
+
+std::string display_name(std::string_view display) {
+  if (display.empty()) return {};
+  std::string out = "\"";
+  for (const char c : display) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\" ";
+}
+
+std::chrono::seconds retry_after(const Message& response) {
+  const auto value = response.value(HeaderId::retry_after);  // `120 (busy);duration=60`
+  const auto number = parse_number(value.substr(0, value.find_first_not_of("0123456789")));
+  return number ? std::min(std::chrono::seconds(*number), kMostRetryAfter) : 0s;
+}
+
+std::string phrase_of(const Message& response) { return fmt::format("{} {}", response.status(), response.reason_phrase()); }
+
+}  // namespace
+
+std::string_view state_name(Registration::State state) {
+  switch (state) {
+    case Registration::State::unregistered: return "unregistered";
+    case Registration::State::waiting: return "waiting";
+    case Registration::State::registering: return "registering";
+    case Registration::State::registered: return "registered";
+    case Registration::State::failed: return "failed";
+    case Registration::State::unregistering: return "unregistering";
+  }
+  return "";
+}
+
+Registration::Registration(Context& context, Owner& owner) : context_(context), owner_(owner), asked_(context.settings.interval) {
+  auto& random = context.core().engine.random();
+  call_id_ = fmt::format("{:016x}{:016x}", random.next(), random.next());
+  tag_ = fmt::format("{:016x}", random.next());
+}
+
+Registration::~Registration() { give_up(); }
+
+// What is wanted.
+
+void Registration::begin() {
+  if (state_ == State::unregistering || attempt_) {
+    again_ = true;  // §10.2: no new one before the last is answered or has timed out
+    return;
+  }
+  context_.stop(Timer::next);
+  next_.reset();
+  if (state_ != State::registered) become(State::waiting, code_, reason_);
+  context_.services.pace->ask(context_.number);
+}
+
+void Registration::begin_anew() {
+  if (state_ == State::unregistering) return begin();
+  if (attempt_) give_up();
+  attempt(Purpose::refresh);
+}
+
+void Registration::withdraw() {
+  again_ = false;
+  context_.services.pace->forget(context_.number);
+  context_.stop(Timer::next);
+  next_.reset();
+  if (state_ == State::unregistering) return;
+  if (attempt_ && attempt_->transaction) {
+    // It may have arrived: what it bound is taken back where it went.
+    if (contact_.empty()) contact_ = attempt_->contact, server_ = attempt_->server, hop_ = attempt_->hop;
+    bound_until_ = context_.now() + asked_;
+  }
+  give_up();
+  if (contact_.empty() || context_.now() >= bound_until_) return become(State::unregistered);
+  become(State::unregistering);
+  attempt(Purpose::removal);
+}
+
+void Registration::probe() {
+  if (attempt_ || state_ != State::registered) return;
+  attempt(Purpose::probe);
+}
+
+void Registration::settings_changed() {
+  asked_ = context_.settings.interval;
+  proofs_.clear();
+}
+
+// What happens by itself.
+
+void Registration::due() {
+  next_.reset();
+  switch (state_) {
+    case State::registered:     // §10.2.4: refreshed before it lapses
+    case State::failed:         // nothing is given up
+      return begin();
+    case State::unregistered:
+    case State::waiting:
+    case State::registering:
+    case State::unregistering:
+      return;
+  }
+}
+
+void Registration::turn() {
+  switch (state_) {
+    case State::waiting:
+    case State::registered:
+    case State::failed:
+      if (!attempt_) attempt(Purpose::refresh);
+      return;
+    case State::unregistered:
+    case State::registering:
+    case State::unregistering:
+      return;
+  }
+}
+
+/// A connection that carries the binding is gone: what the server sends no longer reaches us (RFC 5626 §4.2.1).
+void Registration::flow_closed() {
+  if (state_ != State::registered || attempt_) return;
+  wait(context_.services.jitter(kLostFlow, 2 * kLostFlow));
+}
+
+// One attempt.
+
+void Registration::attempt(Purpose purpose) {
+  proofs_.begin_round();
+  attempt_.emplace(Attempt{.purpose = purpose});
+  attempt_->server = purpose == Purpose::probe ? 0 : purpose == Purpose::removal ? server_ : context_.servers.active();
+  if (purpose == Purpose::refresh && state_ != State::registered) become(State::registering, code_, reason_);
+  if (purpose == Purpose::removal && hop_) {
+    attempt_->hop = *hop_;
+    return send();
+  }
+  look_up();
+}
+
+void Registration::look_up() {
+  auto& services = context_.services;
+  auto& way = context_.servers.way(attempt_->server, Servers::Purpose::registration);
+  const bool elsewhere = redirection_ && attempt_->purpose != Purpose::probe;
+  const auto& destination = elsewhere ? redirection_->destination : way.destination();
+  if (const auto known = services.resolver.known(destination)) return looked_up(*known);
+  attempt_->lookup = services.resolver.resolve(destination, [weak = services.self, number = context_.number](const stack::Resolved& resolved) {
+    const auto alive = weak.lock();
+    if (Connection* connection = alive ? alive->find(number) : nullptr) connection->registration().looked_up(resolved);
+  });
+}
+
+void Registration::looked_up(const stack::Resolved& resolved) {
+  if (!attempt_) return;
+  attempt_->lookup = 0;
+  if (!resolved) return server_failed(0, resolved.error(), 0s);
+  if (redirection_ && attempt_->purpose != Purpose::probe) {
+    attempt_->hop = resolved->hops.front();
+  } else {
+    auto& way = context_.servers.way(attempt_->server, Servers::Purpose::registration);
+    way.resolved(resolved->hops);
+    attempt_->hop = *way.current();
+  }
+  send();
+}
+
+void Registration::send() {
+  const auto flow = context_.flow_to(attempt_->hop);
+  if (!flow)
+    return server_failed(0, fmt::format("no listener reaches {} over {}", attempt_->hop.address.text(), stack::transport_parameter(attempt_->hop.transport)), 0s);
+  attempt_->flow = *flow;
+  const auto branch = context_.core().transactions.new_branch();
+  const auto bytes = write(branch);
+  attempt_->transaction = context_.send(Slot::registration, *flow, Method::reg, branch, bytes);
+  const auto limit = attempt_->purpose == Purpose::removal ? kRemoval : context_.limit();
+  if (limit.count() != 0) context_.start(Timer::attempt, limit);
+}
+
+/// §10.2, with what this attempt is for.
+std::string Registration::write(const std::string& branch) {
+  const auto& settings = context_.settings;
+  const auto& flow = attempt_->flow;
+  const bool removal = attempt_->purpose == Purpose::removal;
+  const bool elsewhere = redirection_ && attempt_->purpose != Purpose::probe;
+  const auto uri = elsewhere ? redirection_->uri : settings.register_uri(attempt_->server);
+  const auto reach = context_.core().transport.reach(flow);
+  const auto user = fmt::format("<sip:{}@{}>", escape_user(settings.username), settings.domain_at(attempt_->server));
+  attempt_->contact = removal ? contact_ : context_.contact(flow);
+
+  std::string out;
+  out.reserve(1024);
+  Writer writer(out);
+  writer.request("REGISTER", uri);
+  writer.header(HeaderId::via, stack::via_value({stack::transport_name(flow.kind), reach.host, reach.port, branch}));
+  if (!settings.outbound_route.empty()) writer.header(HeaderId::route, settings.outbound_route);
+  writer.header(HeaderId::max_forwards, 70UL);
+  writer.header(HeaderId::from, fmt::format("{}{};tag={}", display_name(settings.description), user, tag_));
+  writer.header(HeaderId::to, user);
+  writer.header(HeaderId::call_id, call_id_);
+  writer.cseq(++cseq_, "REGISTER");
+  writer.header(HeaderId::contact, removal ? fmt::format("<{}>;expires=0", attempt_->contact) : fmt::format("<{}>", attempt_->contact));
+  if (!removal && attempt_->purpose == Purpose::refresh)
+    for (const auto& old : old_contacts_) writer.header(HeaderId::contact, fmt::format("<{}>;expires=0", old));
+  writer.header(HeaderId::expires, removal ? 0UL : static_cast<unsigned long>(asked_.count()));
+  writer.header(HeaderId::supported, "path");  // RFC 3327: an edge in between may record itself
+  if (!context_.core().settings->useragent.empty()) writer.header(HeaderId::user_agent, context_.core().settings->useragent);
+  proofs_.write(writer, "REGISTER", uri, {settings.authname, settings.password}, context_.core().engine.random());
+  call::write(writer, settings.headers);
+  writer.end();
+  return out;
+}
+
+void Registration::give_up() {
+  context_.stop(Timer::attempt);
+  if (!attempt_) return;
+  if (attempt_->lookup != 0) context_.services.resolver.cancel(attempt_->lookup);
+  context_.abandon(attempt_->transaction);
+  attempt_.reset();
+}
+
+// What came of it.
+
+void Registration::response(const Message& response, const stack::FlowId& flow) {
+  if (!attempt_ || response.status() < 200) return;
+  attempt_->transaction = {};
+  context_.stop(Timer::attempt);
+  const int code = response.status();
+  if (attempt_->purpose == Purpose::removal && code != 401 && code != 407) return removed();  // §10.2.2; refused: it lapses
+  if (code < 300) return succeeded(response, flow);                                           // §10.2.4
+  if (code == 401 || code == 407) return challenged(response);                                // §22.2
+  if (code == 423) return too_brief(response);                                                // §10.2.8
+  if (code < 400 && redirected(response)) return;                                             // §8.1.3.4
+  if (code == 408 || code == 503) return server_failed(code, phrase_of(response), retry_after(response));  // D18
+  refused(code, phrase_of(response), retry_after(response));
+}
+
+void Registration::client_failed(stack::ClientFailure failure) {
+  if (!attempt_) return;
+  attempt_->transaction = {};
+  switch (failure) {
+    case stack::ClientFailure::timeout: return server_failed(408, "no answer", 0s);       // §8.1.3.1
+    case stack::ClientFailure::flow_closed: return server_failed(503, "not reachable", 0s);
+    case stack::ClientFailure::stopped: return;
+  }
+}
+
+/// No answer within the time a server has (EL-2).
+void Registration::attempt_over() {
+  if (!attempt_) return;
+  context_.abandon(attempt_->transaction);
+  attempt_->transaction = {};
+  server_failed(408, "no answer", 0s);
+}
+
+void Registration::succeeded(const Message& response, const stack::FlowId& flow) {
+  const auto done = *std::exchange(attempt_, std::nullopt);
+  const bool home = done.purpose == Purpose::probe;
+  if (home) context_.servers.make_active(0);
+  context_.servers.answered();
+  const auto taken_back = done.purpose == Purpose::refresh ? std::exchange(old_contacts_, {}) : old_contacts_;
+  if (!contact_.empty() && contact_ != done.contact && server_ == done.server && std::ranges::find(taken_back, contact_) == taken_back.end())
+    old_contacts_.push_back(contact_);
+  contact_ = done.contact;
+  server_ = done.server;
+  hop_ = done.hop;
+  granted_ = granted_by(response);
+  bound_until_ = context_.now() + granted_;
+  context_.use_flow(done.flow);
+  service_route_.clear();
+  for (const auto& route : response.list(HeaderId::service_route))
+    if (service_route_.size() < kMostRoute) service_route_.emplace_back(route);
+  // Three quarters of it at the latest, and not all together.
+  const auto counted = std::chrono::duration_cast<Duration>(std::max(granted_, std::min(kLeastGranted, asked_)));
+  const bool regular = !std::exchange(moved_, false);
+  become(State::registered);
+  wait(context_.services.jitter(counted * 65 / 100, counted * 75 / 100));
+  if (regular) note_seen_address(response, flow);
+  note_stale_contacts(response);
+  if (moved_ || !old_contacts_.empty()) wait(std::min(kMoved, counted / 2));
+  owner_.registration_changed();
+  if (home) owner_.came_home();
+  if (std::exchange(again_, false)) begin();
+}
+
+void Registration::challenged(const Message& response) {
+  const auto verdict = context_.settings.password.empty() ? Proofs::Verdict::unusable : proofs_.learn(response);
+  switch (verdict) {
+    case Proofs::Verdict::answer: return send();
+    case Proofs::Verdict::wrong: break;
+    case Proofs::Verdict::unusable: break;
+    case Proofs::Verdict::endless: break;
+  }
+  if (attempt_->purpose == Purpose::removal) return removed();
+  proofs_.clear();
+  const std::string_view why = context_.settings.password.empty() ? " (there is no password)" : verdict == Proofs::Verdict::wrong ? " (wrong username or password)"
+                               : verdict == Proofs::Verdict::unusable ? " (a challenge we cannot answer)" : " (one challenge after another)";
+  refused(response.status(), phrase_of(response).append(why), retry_after(response));
+}
+
+void Registration::too_brief(const Message& response) {
+  const auto least = parse_number(response.value(HeaderId::min_expires));
+  const bool better = least && std::chrono::seconds(*least) > asked_ && std::chrono::seconds(*least) <= kMostInterval;
+  if (!better || attempt_->raised) return refused(423, phrase_of(response), 0s);
+  asked_ = std::chrono::seconds(*least);
+  attempt_->raised = true;
+  send();
+}
+
+bool Registration::redirected(const Message& response) {
+  const auto& contacts = response.contacts();
+  if (!contacts || contacts->empty() || contacts->front().star || attempt_->purpose != Purpose::refresh || ++attempt_->redirections > kMostRedirections) return false;
+  const auto& uri = contacts->front().address.uri;
+  auto destination = parse_destination(uri.text);
+  if (!destination) return false;
+  // The Request-URI of a REGISTER has no user (§10.2).
+  redirection_.emplace(Redirection{*destination, "sip:" + uri_host(*destination)});
+  look_up();
+  return true;
+}
+
+/// It did not answer, or does not serve now: the next one, and after the last a pause (EL-2, EL-6, EL-7).
+void Registration::server_failed(int code, std::string reason, std::chrono::seconds after) {
+  context_.stop(Timer::attempt);
+  const auto failed = *std::exchange(attempt_, std::nullopt);
+  if (failed.purpose == Purpose::removal) return removed();
+  if (failed.purpose == Purpose::probe) {
+    if (std::exchange(again_, false)) begin();
+    return;
+  }
+  context_.core().log.warning("event=connection-server-failed connection={} server={} address={} reason={}", log_value(context_.settings.name),
+                              log_value(uri_host(context_.settings.servers[failed.server].registrar)), failed.hop.address.empty() ? "" : failed.hop.address.text(),
+                              log_value(reason));
+  proofs_.clear();
+  code_ = code;
+  reason_ = std::move(reason);
+  if (std::exchange(redirection_, std::nullopt)) return attempt(Purpose::refresh);
+  if (context_.servers.move_on(Servers::Purpose::registration)) return attempt(Purpose::refresh);
+  context_.servers.begin_cycle();
+  refused(code_, reason_, after);
+}
+
+/// A server that answers and says no is asked again later; another would say the same (D18).
+void Registration::refused(int code, std::string reason, std::chrono::seconds after) {
+  const bool probe = attempt_ && attempt_->purpose == Purpose::probe;
+  attempt_.reset();
+  if (probe) {
+    if (std::exchange(again_, false)) begin();
+    return;
+  }
+  redirection_.reset();
+  become(State::failed, code, std::move(reason));
+  const auto retry = context_.settings.retry;
+  wait(std::max<Duration>(context_.services.jitter(retry * 4 / 5, retry), after));
+  owner_.registration_changed();
+  if (std::exchange(again_, false)) begin();
+}
+
+void Registration::removed() {
+  context_.stop(Timer::attempt);
+  attempt_.reset();
+  contact_.clear();
+  bound_until_ = {};
+  service_route_.clear();
+  context_.use_flow({});
+  become(State::unregistered);
+  owner_.registration_changed();
+  if (std::exchange(again_, false)) begin();
+}
+
+std::chrono::seconds Registration::granted_by(const Message& response) const {
+  const auto ours = Uri::parse(contact_);
+  auto granted = response.expires();
+  if (const auto& contacts = response.contacts(); contacts && ours)
+    for (const auto& contact : *contacts)  // one that is alone is ours, whatever an edge made of its address
+      if (!contact.star && contact.expires && (contacts->size() == 1 || contact.address.uri.equivalent(*ours))) granted = contact.expires;
+  return granted && *granted != 0 ? std::min(std::chrono::seconds(*granted), kMostInterval) : asked_;
+}
+
+/// The server saw the request come from another address than we gave: our contact is that one from now on (COMPAT §6), and the old one
+/// is taken back in the same request.
+void Registration::note_seen_address(const Message& response, const stack::FlowId& flow) {
+  if (context_.settings.local_address != LocalAddress::seen || !flow || !context_.core().listener(flow).options.advertise_host.empty()) return;
+  const auto& via = response.top_via();
+  if (!via || via->received.empty()) return;
+  const auto received = net::Address::parse(via->received);
+  if (!received) return;
+  const auto reach = context_.core().transport.reach(flow);
+  const auto own = net::Address::parse(reach.host, reach.port);
+  // A connection's port is good for this connection only; the server writes to our listener.
+  const auto port = is_reliable(flow.kind) || via->rport == 0 ? reach.port : via->rport;
+  const auto seen = own && own->same_host(*received) && port == reach.port ? std::string() : fmt::format("{}:{}", received->uri_host(), port);
+  if (seen == context_.seen_host) return;
+  context_.core().log.info("event=connection-address connection={} seen={}", log_value(context_.settings.name), seen.empty() ? "own" : seen);
+  context_.seen_host = seen;
+  if (old_contacts_.size() < kMostOldContacts) old_contacts_.push_back(contact_);
+  moved_ = true;
+}
+
+/// Contacts of ours from another life, at an address that is no longer ours: calls would be forked to them.
+void Registration::note_stale_contacts(const Message& response) {
+  if (std::exchange(cleaned_, true)) return;
+  const auto& contacts = response.contacts();
+  const auto ours = Uri::parse(contact_);
+  if (!contacts || !ours) return;
+  const auto parameter = context_.contact_parameter().substr(1);
+  for (const auto& contact : *contacts) {
+    const auto& uri = contact.address.uri;
+    if (contact.star || uri.equivalent(*ours) || old_contacts_.size() >= kMostOldContacts) continue;
+    if (uri.parameter("line") == parameter.substr(parameter.find('=') + 1)) old_contacts_.emplace_back(uri.text);
+  }
+}
+
+void Registration::wait(Duration delay) {
+  next_ = context_.now() + delay;
+  context_.start(Timer::next, delay);
+}
+
+void Registration::become(State state, int code, std::string reason) {
+  state_ = state;
+  code_ = code;
+  reason_ = std::move(reason);
+}
+
+}  // namespace jackfield::sip::line
