@@ -136,8 +136,7 @@ void Connection::set_online(bool online, int code, const std::string& reason) {
     core.log.warning("event=connection-failed connection={} server={} reason={} next_ms={}", log_value(settings.name),
                      log_value(uri_host(settings.servers[context_.servers.active()].registrar)), log_value(reason),
                      registration_.next_attempt() ? (*registration_.next_attempt() - context_.now()).count() : 0);
-  if (online == online_ && (online || code == 0)) return;
-  if (online == online_ && !reason.empty() && trouble_ == reason) return;
+  if (online == online_ && (online || reason.empty() || reason == trouble_)) return;
   trouble_ = reason;
   if (online != online_) since_ = context_.now();
   online_ = online;
