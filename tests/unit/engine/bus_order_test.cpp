@@ -16,7 +16,7 @@ Message keyed(std::string_view id, int number) {
 }
 
 /// A handler of `t` that waits when the message says so, and writes down when it begins and ends.
-struct Recorder {
+struct Sequence {
   TestEngine engine;
   Pendings pendings{engine.timers()};
   std::vector<std::pair<std::string, PendingId>> waiting;
@@ -38,7 +38,7 @@ struct Recorder {
     ended[key].push_back(number);
     if (!key.empty()) --inside[key];
   }
-  static Task<bool> wait(Recorder* self, std::string key, int number) {
+  static Task<bool> wait(Sequence* self, std::string key, int number) {
     auto question = self->pendings.open<int>(std::chrono::hours(1));
     self->waiting.emplace_back(key, question.id());
     const auto value = co_await question.wait();
@@ -61,7 +61,7 @@ struct Recorder {
 }  // namespace
 
 TEST_CASE("enqueue dispatches in a later turn, in order") {
-  Recorder r;
+  Sequence r;
   r.enqueue("a", 1);
   r.enqueue("b", 2);
   r.enqueue("", 3);
@@ -74,7 +74,7 @@ TEST_CASE("enqueue dispatches in a later turn, in order") {
 }
 
 TEST_CASE("a message waits for the one of its key that waits for a handler; other keys and keyless ones pass") {
-  Recorder r;
+  Sequence r;
   r.enqueue("a", 1, true);
   r.enqueue("a", 2);
   r.enqueue("b", 3);
@@ -122,7 +122,7 @@ TEST_CASE("registrations keep the order of their user, call records that of thei
 }
 
 TEST_CASE("a user called like a channel does not stand in the channel's line") {
-  Recorder r;
+  Sequence r;
   auto handler = r.engine.bus().install({"user.register"}, [&](Message&) { return r.events += "registered", true; });
   r.enqueue("sip/1", 1, true);
   Message reg("user.register");
@@ -133,8 +133,8 @@ TEST_CASE("a user called like a channel does not stand in the channel's line") {
 }
 
 TEST_CASE("dispatch_in_order takes its turn in the line and keeps it until its handler is done") {
-  Recorder r;
-  auto ordered = [](Recorder* self, int number, bool wait) -> Task<> {
+  Sequence r;
+  auto ordered = [](Sequence* self, int number, bool wait) -> Task<> {
     Message message = keyed("a", number);
     if (wait) message.set_flag("wait", true);
     const bool handled = co_await self->engine.bus().dispatch_in_order(message);
@@ -174,7 +174,7 @@ TEST_CASE("dispatch_in_order takes its turn in the line and keeps it until its h
 }
 
 TEST_CASE("done sees the message and its verdict, and may throw") {
-  Recorder r;
+  Sequence r;
   bool seen = false;
   r.engine.bus().enqueue(keyed("a", 1), [&](Message& message, bool handled) {
     seen = handled && message.number("n") == 1;
@@ -188,11 +188,11 @@ TEST_CASE("done sees the message and its verdict, and may throw") {
 }
 
 TEST_CASE("what is enqueued or waits at the end of the loop is given up without a leak") {
-  Recorder r;
+  Sequence r;
   r.enqueue("a", 1, true);
   r.enqueue("a", 2);
   r.engine.run_until_idle();
-  auto ordered = [](Recorder* self) -> Task<> {
+  auto ordered = [](Sequence* self) -> Task<> {
     Message message = keyed("a", 3);
     co_await self->engine.bus().dispatch_in_order(message);
     FAIL("its turn never came");
@@ -205,7 +205,7 @@ TEST_CASE("what is enqueued or waits at the end of the loop is given up without 
 }
 
 TEST_CASE("any mixture of keys, waits and releases keeps each key's order and loses nothing") {
-  Recorder r;
+  Sequence r;
   CAPTURE(r.engine.seed());
   Random& random = r.engine.random();
   std::map<std::string, std::vector<int>> sent;
