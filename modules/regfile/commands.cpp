@@ -1,6 +1,6 @@
 #include "commands.h"
 
-#include "atomic_file.h"
+#include "conf/atomic_file.h"
 #include "digest/password.h"
 #include "settings.h"
 #include "users_text.h"
@@ -44,11 +44,11 @@ class UserCommand {
       return refuse(fmt::format("user {} exists already ({}); a new password is set by `jackfield user passwd {}`", name, place(*section), name));
     }
     const auto path = context_.config_dir / "regfile.conf";
-    auto text = std::filesystem::exists(path) ? read_file(path) : tl::expected<std::string, std::string>(std::string());
+    auto text = std::filesystem::exists(path) ? conf::read_file(path) : tl::expected<std::string, std::string>(std::string());
     if (!text) return refuse(text.error());
     const auto password = choose(from_stdin);
     if (!password) return kRefused;
-    if (const auto written = replace_file(path, with_user(*text, name, *password), kNewFileMode); !written) return refuse(written.error());
+    if (const auto written = conf::replace_file(path, with_user(*text, name, *password), kNewFileMode); !written) return refuse(written.error());
     return tell(fmt::format("User {} is now in {}", name, path.string()), *password, from_stdin);
   }
 
@@ -60,13 +60,13 @@ class UserCommand {
     for (const auto* key : {&user_key::kPasswordSha256, &user_key::kPasswordMd5, &user_key::kPassword}) {
       if (const auto* entry = section->find(*key)) path = entry->where.file;
     }
-    const auto text = read_file(path);
+    const auto text = conf::read_file(path);
     if (!text) return refuse(text.error());
     const auto password = choose(from_stdin);
     if (!password) return kRefused;
     const auto changed = with_password(*text, name, *password);
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, path.string()));
-    if (const auto written = replace_file(path, *changed, kNewFileMode); !written) return refuse(written.error());
+    if (const auto written = conf::replace_file(path, *changed, kNewFileMode); !written) return refuse(written.error());
     return tell(fmt::format("User {} has a new password in {}", name, path.string()), *password, from_stdin);
   }
 
@@ -77,11 +77,11 @@ class UserCommand {
     for (const auto& entry : section->entries) files.insert(entry.where.file);
     bool changed = false;
     for (const auto& file : files) {
-      const auto text = read_file(file);
+      const auto text = conf::read_file(file);
       if (!text) return refuse(text.error());
       const auto without = without_user(*text, name);
       if (!without) continue;
-      if (const auto written = replace_file(file, *without, kNewFileMode); !written) return refuse(written.error());
+      if (const auto written = conf::replace_file(file, *without, kNewFileMode); !written) return refuse(written.error());
       context_.out << fmt::format("User {} is no longer in {}\n", name, file);
       changed = true;
     }

@@ -40,7 +40,7 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
   tl::expected<void, Problem> prepare_plan(Engine& engine, RegfilePlan& plan) override {
     if (regfile_) return {};
     const auto path = bindings_path(plan.general.file, engine.state_dir(), [&](std::string_view name) { return engine.run_parameter(name); });
-    auto store = Store::open(engine, {.file = path, .sync = plan.general.sync});
+    auto store = Store::open(engine, {.file = path, .sync = plan.general.sync, .log = "regfile"});
     if (!store) return tl::unexpected(Problem{Problem::Severity::error, plan.file_line, store.error()});
     plan.store = std::move(*store);
     return {};

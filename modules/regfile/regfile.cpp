@@ -1,6 +1,7 @@
 #include "regfile.h"
 
-#include <jackfield/messages/stored_bindings.h>
+#include "bindings/tell.h"
+
 #include <jackfield/messages/user.h>
 #include <jackfield/settings.h>
 
@@ -14,24 +15,6 @@ namespace {
 
 /// Users named one by one in a warning; more are counted.
 constexpr std::size_t kNamedUsers = 20;
-
-/// What user.register said of it.
-void describe(messages::StoredBinding& out, const Binding& binding) {
-  const auto packed = binding.packed();
-  out.username = packed.username();
-  out.data = packed.data();
-  out.expires = WallTime(std::chrono::milliseconds(binding.expires_ms()));
-  std::size_t count = 0;
-  const auto add = [&](std::string_view name, std::string_view value) {
-    if (count == out.parameters.size()) out.parameters.emplace_back();
-    auto& parameter = out.parameters[count++];
-    parameter.first = name;
-    parameter.second = value;
-  };
-  if (!packed.key().empty()) add(param::kBinding, packed.key());
-  packed.each_parameter(add);
-  out.parameters.resize(count);
-}
 
 }  // namespace
 
@@ -142,28 +125,7 @@ Verdict Regfile::user_unregister(Message& message) {
 
 Verdict Regfile::user_bindings(Message& message) {
   warn_of_realm(message.get(param::kRealm));  // sip says it with its first question: whom it concerns is named at the start (D1)
-  auto* all = message.payload<messages::StoredBindings>();
-  if (!all) {
-    auto made = std::make_shared<messages::StoredBindings>();
-    all = made.get();
-    message.attach(std::move(made));
-  }
-  if (const auto username = message.get(param::kUsername); !username.empty()) {
-    std::vector<Binding*> bindings;
-    store_->bindings().of_user(username, bindings);
-    for (const auto* binding : bindings) describe(all->bindings.emplace_back(), *binding);
-  } else {
-    all->parts.push_back([lent = std::weak_ptr<const Store>(store_)](const messages::StoredBindings::Visit& visit) {
-      const auto store = lent.lock();
-      if (!store) return;
-      messages::StoredBinding stored;  // one for all: its strings keep their room
-      store->bindings().each([&](const Binding& binding) {
-        describe(stored, binding);
-        visit(stored);
-      });
-    });
-  }
-  return true;
+  return bindings::tell(message, store_);
 }
 
 }  // namespace jackfield::regfile

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "settings.h"
-#include "store.h"
+#include "bindings/store.h"
 #include "users.h"
 
 #include <jackfield/bus.h>
@@ -13,6 +13,9 @@
 #include <string_view>
 
 namespace jackfield::regfile {
+
+using bindings::Binding;
+using bindings::Store;
 
 class Regfile {
  public:
@@ -54,7 +57,7 @@ class Regfile {
   GeneralSettings general_;
   UserTable users_;
   std::shared_ptr<Store> store_;  ///< shared only so that what user.bindings lends notices its end
-  BindingPacker packer_;
+  bindings::BindingPacker packer_;
   std::string checked_realm_;  ///< the realm that the stored hashes were last compared with
 };
 

@@ -1,24 +1,17 @@
 // call.route (COMPAT §4, DECISIONS D3): the caller's own parameters, then where the called user is reached.
 #include "regfile.h"
 
+#include "bindings/tell.h"
+
 #include <jackfield/messages/parameters.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace jackfield::regfile {
 namespace param = messages::param;
 namespace {
-
-/// RFC 3261 §20.10: 0 to 1 with up to three decimals, 1 when absent; in thousandths.
-int q_of(const Binding& binding) {
-  const auto text = binding.packed().parameter(param::kQ).value_or(std::string_view("1"));
-  double q = 1;
-  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), q);
-  return bad == std::errc() && end == text.data() + text.size() ? static_cast<int>(std::clamp(q, 0.0, 1.0) * 1000) : 1000;
-}
 
 void route_to_one(Message& message, const Binding& binding) {
   const auto packed = binding.packed();
@@ -29,14 +22,14 @@ void route_to_one(Message& message, const Binding& binding) {
 }  // namespace
 
 void Regfile::add_targets(std::string_view username, std::vector<Target>& targets) const {
-  std::vector<Binding*> bindings;
-  store_->bindings().of_user(username, bindings);
-  std::ranges::stable_sort(bindings, std::greater(), [](const Binding* binding) { return q_of(*binding); });
+  std::vector<Binding*> found;
+  store_->bindings().of_user(username, found);
+  std::ranges::stable_sort(found, std::greater(), [](const Binding* binding) { return bindings::preference(*binding); });
   // Each user's most preferred phones ring first: a preference says nothing about somebody else's phones.
   std::size_t group = 0;
-  for (std::size_t i = 0; i < bindings.size(); ++i) {
-    if (i > 0 && q_of(*bindings[i]) != q_of(*bindings[i - 1])) ++group;
-    targets.push_back({group, bindings[i]});
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i > 0 && bindings::preference(*found[i]) != bindings::preference(*found[i - 1])) ++group;
+    targets.push_back({group, found[i]});
   }
 }
 

@@ -1,5 +1,5 @@
-#include "binding_table.h"
-#include "saved_file.h"
+#include "bindings/binding_table.h"
+#include "bindings/saved_file.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 #include <random>
 #include <set>
 
-using namespace jackfield::regfile;
+using namespace jackfield::bindings;
 
 namespace {
 

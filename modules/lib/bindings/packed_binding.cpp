@@ -1,4 +1,4 @@
-#include "packed_binding.h"
+#include "bindings/packed_binding.h"
 
 #include <jackfield/detail/parameter_tag.h>
 #include <jackfield/messages/parameters.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 namespace param = messages::param;
 namespace {
 
@@ -219,4 +219,4 @@ PackedBinding BindingPacker::pack(const Message& user_register) {
   return packed();
 }
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 
 /// Appends and takes numbers in groups of seven bits, lowest first.
 void append_number(std::string& out, std::uint64_t number);
@@ -86,4 +86,4 @@ class BindingPacker {
   std::size_t key_at_ = 0, key_size_ = 0;
 };
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

@@ -1,4 +1,4 @@
-#include "atomic_file.h"
+#include "conf/atomic_file.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace jackfield::regfile {
+namespace jackfield::conf {
 namespace {
 
 class File {
@@ -89,4 +89,4 @@ tl::expected<void, std::string> replace_file(const std::filesystem::path& path, 
   return {};
 }
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::conf

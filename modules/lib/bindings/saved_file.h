@@ -2,7 +2,7 @@
 // that Yate ignores. Pure: text in, bindings out, and back.
 #pragma once
 
-#include "binding_table.h"
+#include "bindings/binding_table.h"
 
 #include <cstdint>
 #include <functional>
@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 
 /// The first line of a file that we wrote: how far the journal had come, and a checksum of everything after that line.
 struct SavedMark {
@@ -27,4 +27,4 @@ std::string write_saved(const BindingTable& bindings, std::uint64_t position);
 /// `expires_ms` as in Binding. Returns the number of sections that were no binding (no data).
 std::size_t read_saved(std::string_view text, const std::function<void(PackedBinding, std::int64_t expires_ms)>& visit);
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

@@ -1,13 +1,13 @@
-#include "store.h"
+#include "bindings/store.h"
 
-#include "atomic_file.h"
-#include "saved_file.h"
+#include "conf/atomic_file.h"
+#include "bindings/saved_file.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 namespace {
 
 /// First byte of a record.
@@ -40,7 +40,7 @@ std::uint64_t put_size(const Binding& binding) { return binding.packed_size() + 
 }  // namespace
 
 Store::Store(Engine& engine, Options options)
-    : engine_(engine), log_(engine.log("regfile")), options_(std::move(options)), exports_(std::make_shared<Pendings>(engine.timers())) {
+    : engine_(engine), log_(engine.log(options.log)), options_(std::move(options)), exports_(std::make_shared<Pendings>(engine.timers())) {
   expiries_ = engine_.timers().add_sink([this](std::uint64_t id) { expire(static_cast<BindingId>(id)); });
 }
 
@@ -102,7 +102,7 @@ void Store::replay(std::string_view record) {
 tl::expected<void, std::string> Store::import_file() {
   std::error_code missing;
   if (!std::filesystem::exists(options_.file, missing)) return {};
-  const auto text = read_file(options_.file);
+  const auto text = conf::read_file(options_.file);
   if (!text) return tl::unexpected(text.error());
   const auto mark = saved_mark(*text);
   // A journal that is behind the file we wrote was lost: then the file is all there is.
@@ -291,16 +291,16 @@ std::string Store::render() {
 
 tl::expected<void, std::string> Store::export_file_now() {
   if (!journal_) return {};
-  return replace_file(options_.file, render(), kFileMode);
+  return conf::replace_file(options_.file, render(), kFileMode);
 }
 
 Task<tl::expected<void, std::string>> Store::export_file() {
   using Result = tl::expected<void, std::string>;
-  if (!journal_) co_return Result(tl::unexpected<std::string>("bindings are kept in memory only: name a file= in regfile.conf"));
+  if (!journal_) co_return Result(tl::unexpected<std::string>("bindings are kept in memory only: file= names no file"));
   auto pending = exports_->open<Result>(kExportDeadline);
   // A second export waits here for the first one's thread; people ask for them one at a time.
   exporter_ = std::jthread([engine = &engine_, exports = std::weak_ptr(exports_), id = pending.id(), path = options_.file, text = render()] {
-    auto result = replace_file(path, text, kFileMode);
+    auto result = conf::replace_file(path, text, kFileMode);
     engine->post([exports, id, result = std::move(result)]() mutable {
       if (const auto open = exports.lock()) open->complete<Result>(id, std::move(result));
     });
@@ -310,4 +310,4 @@ Task<tl::expected<void, std::string>> Store::export_file() {
   co_return std::move(*answer);
 }
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

@@ -1,4 +1,4 @@
-#include "saved_file.h"
+#include "bindings/saved_file.h"
 
 #include <jackfield/messages/parameters.h>
 #include <jackfield/settings.h>
@@ -11,7 +11,7 @@
 #include <map>
 #include <vector>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 namespace param = messages::param;
 namespace {
 
@@ -169,4 +169,4 @@ std::size_t read_saved(std::string_view text, const std::function<void(PackedBin
   return refused;
 }
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

@@ -1,8 +1,8 @@
 // Keeps bindings: in memory for routing, in a journal so that what was acknowledged survives kill -9, and in a file of Yate's format
-// that is written at a clean stop and on request (DECISIONS D10). Owned by the module; engine thread only.
+// that is written at a clean stop and on request (DECISIONS D10). Owned by a module that has users; engine thread only.
 #pragma once
 
-#include "binding_table.h"
+#include "bindings/binding_table.h"
 
 #include <jackfield/engine.h>
 #include <jackfield/journal.h>
@@ -15,13 +15,14 @@
 #include <thread>
 #include <tl/expected.hpp>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 
 class Store {
  public:
   struct Options {
     std::filesystem::path file;  ///< empty: memory only
     bool sync = true;            ///< false: survives kill -9 but not a power cut
+    std::string log = "bindings";  ///< whose log tells of it: the module
   };
   /// Loads what was kept: the journal, or the file when somebody else wrote it since. Bindings that expired meanwhile or that
   /// came over a connection are not loaded.
@@ -88,4 +89,4 @@ class Store {
   std::uint64_t imported_ = 0;        ///< checksum of somebody's file that the journal has taken over; 0: none
 };
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

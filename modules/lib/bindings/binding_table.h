@@ -2,14 +2,14 @@
 // time and files are the store's.
 #pragma once
 
-#include "packed_binding.h"
+#include "bindings/packed_binding.h"
 
 #include <jackfield/timers.h>
 
 #include <memory>
 #include <vector>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 
 using BindingId = std::uint32_t;
 
@@ -89,4 +89,4 @@ class BindingTable {
   std::size_t size_ = 0;
 };
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

@@ -1,4 +1,4 @@
-#include "binding_table.h"
+#include "bindings/binding_table.h"
 
 #include <jackfield/messages/parameters.h>
 
@@ -6,7 +6,7 @@
 #include <functional>
 #include <new>
 
-namespace jackfield::regfile {
+namespace jackfield::bindings {
 namespace {
 
 constexpr std::size_t kFirstBuckets = 256;  // a power of two, as every later size
@@ -178,4 +178,4 @@ void BindingTable::on_connection(std::string_view connection_id, std::vector<Bin
   }
 }
 
-}  // namespace jackfield::regfile
+}  // namespace jackfield::bindings

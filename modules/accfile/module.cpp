@@ -1,0 +1,110 @@
+// Accounts in a file, and what routing has to know of every connection. Wires them to the bus.
+#include "accounts.h"
+#include "commands.h"
+#include "connections.h"
+#include "inbound.h"
+#include "routing.h"
+#include "settings.h"
+
+#include <jackfield/messages/call.h>
+#include <jackfield/messages/engine.h>
+#include <jackfield/messages/user.h>
+#include <jackfield/module.h>
+
+namespace jackfield::accfile {
+namespace {
+
+constexpr int kStartPriority = 150;  // COMPAT §6
+constexpr int kConsolePriority = 110;
+
+struct AccfilePlan : Plan {
+  GeneralSettings general;
+  AccountTable accounts;
+  SourceLine file_line;
+  std::unique_ptr<bindings::Store> store;  ///< opened at the start, not on reload
+};
+
+class AccfileModule final : public ModuleOf<AccfilePlan> {
+ public:
+  CheckResult check(const Settings& settings) const override {
+    auto plan = std::make_unique<AccfilePlan>();
+    CheckResult result;
+    plan->general = read_general(settings);
+    plan->accounts = read_accounts(settings, result.problems);
+    plan->file_line = settings.where(kGeneral, "file");
+    if (settings.from_yate() && !settings.has(kGeneral, "reload") && plan->general.auto_oper.empty())
+      result.problems.push_back({Problem::Severity::warning, {settings.file(), 0},
+                                 "unlike in Yate, a reload logs in what is new or changed and logs out what is gone; reload=no in [general] is Yate's way"});
+    result.plan = std::move(plan);
+    return result;
+  }
+
+  tl::expected<void, Problem> prepare_plan(Engine& engine, AccfilePlan& plan) override {
+    if (accounts_) return {};
+    const auto path = plan.general.file.empty() ? std::filesystem::path() : std::filesystem::absolute(engine.state_dir()) / plan.general.file;
+    auto store = bindings::Store::open(engine, {.file = path, .sync = plan.general.sync, .log = "accfile"});
+    if (!store) return tl::unexpected(Problem{Problem::Severity::error, plan.file_line, store.error()});
+    plan.store = std::move(*store);
+    return {};
+  }
+
+  void apply_plan(Engine& engine, std::unique_ptr<AccfilePlan> plan) noexcept override {
+    if (accounts_) return accounts_->use(std::move(plan->general), std::move(plan->accounts));
+    const auto at = plan->general;
+    log_ = &engine.log("accfile");
+    inbound_ = std::make_unique<Inbound>(engine, connections_, std::move(plan->store));
+    accounts_ = std::make_unique<Accounts>(engine);
+    accounts_->use(std::move(plan->general), std::move(plan->accounts));
+
+    watches_.push_back(engine.bus().watch(std::string(messages::kUserLogin), [this](const Message& login, bool handled) { learn(login, handled); }));
+    const auto on = [&](const messages::MessageName& message, int priority, Handler handler) {
+      watches_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "accfile"}, std::move(handler)));
+    };
+    on(messages::kEngineStart, kStartPriority, [this](Message&) { return accounts_->start(), false; });
+    on(messages::kUserNotify, kConsolePriority, [this](Message& m) { return accounts_->user_notify(m); });
+    on(messages::kEngineCommand, kConsolePriority, [this](Message& m) { return accounts_->engine_command(m); });
+    on(messages::kEngineHelp, kConsolePriority, [this](Message& m) { return accounts_->engine_help(m); });
+    on(messages::kEngineStatus, kConsolePriority, [this](Message& m) { return accounts_->engine_status(m); });
+    on(messages::kUserAuth, at.auth_priority, [this](Message& m) { return inbound_->user_auth(m); });
+    on(messages::kUserRegister, at.auth_priority, [this](Message& m) { return inbound_->user_register(m); });
+    on(messages::kUserUnregister, at.auth_priority, [this](Message& m) { return inbound_->user_unregister(m); });
+    on(messages::kUserBindings, at.auth_priority, [this](Message& m) { return inbound_->user_bindings(m); });
+    on(messages::kCallRoute, at.owner_priority, [this](Message& m) { return ring_owner(connections_, m); });
+    on(messages::kCallRoute, at.route_priority, [this](Message& m) { return leave_by_pattern(connections_, m); });
+    on(messages::kCallExecute, at.execute_priority, [this](Message& m) { return find_contact(connections_, inbound_->store(), m); });
+  }
+
+  void stop() override {
+    watches_.clear();
+    accounts_.reset();
+    if (inbound_)
+      if (const auto written = inbound_->store().export_file_now(); inbound_->store().keeps_journal() && !written)
+        log_->error("event=not_exported reason={}", log_value(written.error()));
+    inbound_.reset();
+    connections_ = {};
+  }
+
+ private:
+  /// What nobody performs is no connection.
+  void learn(const Message& login, bool handled) {
+    const bool logout = login.get(messages::param::kOperation) == "logout";
+    if (!handled && !logout) return;
+    connections_.learn(login);
+    if (logout) inbound_->drop_unknown();
+    else if (const auto* connection = connections_.find(login.get(messages::param::kAccount))) inbound_->check_realm(*connection);
+  }
+
+  Connections connections_;
+  std::unique_ptr<Inbound> inbound_;
+  std::unique_ptr<Accounts> accounts_;
+  std::vector<Bus::Subscription> watches_;
+  Logger* log_ = nullptr;
+};
+
+std::unique_ptr<Module> make() { return std::make_unique<AccfileModule>(); }
+
+}  // namespace
+}  // namespace jackfield::accfile
+
+JACKFIELD_MODULE(.name = "accfile", .summary = "Accounts in a file: registrations at servers, trunks, and servers that register here", .requires_modules = {},
+                 .keys = &jackfield::accfile::kKeys, .create = jackfield::accfile::make, .commands = jackfield::accfile::kCommands);
