@@ -109,6 +109,8 @@ void Core::post(std::function<void()> work) {
 }
 
 std::optional<std::string_view> Core::run_parameter(std::string_view name) const {
+  constexpr std::string_view kWritten = "config.";
+  if (name.starts_with(kWritten)) return written_ ? written_(name.substr(kWritten.size())) : std::nullopt;
   const auto found = parts_.run_parameters.find(name);
   if (found == parts_.run_parameters.end()) return {};
   return found->second;

@@ -60,6 +60,8 @@ class Core final : public Engine {
   void set_draining(bool draining) { draining_ = draining; }
   /// Who answers module_loaded().
   void set_module_loaded(std::function<bool(std::string_view)> answer) { module_loaded_ = std::move(answer); }
+  /// Who answers run_parameter("config.…"): what follows the dot, in the engine's own file.
+  void set_written(std::function<std::optional<std::string_view>(std::string_view)> answer) { written_ = std::move(answer); }
   /// The level of every logger, also of those made later; a single one is set by log(name).set_level().
   void set_log_level(LogLevel level);
   /// Loggers made so far, by name.
@@ -104,6 +106,7 @@ class Core final : public Engine {
   std::chrono::steady_clock::time_point put_off_;
   bool draining_ = false;
   std::function<bool(std::string_view)> module_loaded_;
+  std::function<std::optional<std::string_view>(std::string_view)> written_;
   TimerWheel timers_;
   FlightRecorder recorder_;
   Bus bus_;

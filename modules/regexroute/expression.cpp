@@ -81,8 +81,10 @@ tl::expected<Expression, std::string> Expression::parse(std::string_view text) {
       piece.names.emplace_back(variable ? trimmed(part).substr(1) : std::string_view());
       auto expression = parse(variable ? std::string_view() : part);
       if (!expression) return expression;
+      parsed.asks_ = parsed.asks_ || expression->asks_;
       piece.parts.push_back(std::move(*expression));
     }
+    parsed.asks_ = parsed.asks_ || (piece.function && piece.function->asks);
     parsed.pieces_.push_back(std::move(piece));
   }
   return parsed;
@@ -108,19 +110,34 @@ std::string Expression::evaluate(const pattern::Captures& captures, FunctionCont
       case Kind::variable:
         out += context.variables.get(piece.parts[0].evaluate(captures, context));
         break;
-      case Kind::function: {
-        std::vector<Argument> arguments;
-        arguments.reserve(piece.parts.size());
-        for (std::size_t i = 0; i < piece.parts.size(); ++i) {
-          const auto& name = piece.names[i];
-          arguments.push_back({name.empty() ? piece.parts[i].evaluate(captures, context) : std::string(context.variables.get(name)), name});
-        }
-        out += piece.function->run(arguments, context);
+      case Kind::function:
+        out += piece.function->run(arguments_of(piece, captures, context), context);
         break;
-      }
     }
   }
   return out;
+}
+
+std::vector<Argument> Expression::arguments_of(const Piece& piece, const pattern::Captures& captures, FunctionContext& context) {
+  std::vector<Argument> arguments;
+  arguments.reserve(piece.parts.size());
+  for (std::size_t i = 0; i < piece.parts.size(); ++i) {
+    const auto& name = piece.names[i];
+    arguments.push_back({name.empty() ? piece.parts[i].evaluate(captures, context) : std::string(context.variables.get(name)), name});
+  }
+  return arguments;
+}
+
+std::optional<std::string> Expression::unanswered(const pattern::Captures& captures, FunctionContext& context) const {
+  if (!asks_) return std::nullopt;
+  for (const Piece& piece : pieces_) {
+    for (const Expression& part : piece.parts)
+      if (auto user = part.unanswered(captures, context)) return user;
+    if (!piece.function || !piece.function->asks) continue;
+    auto user = std::move(arguments_of(piece, captures, context)[0].value);
+    if (!context.registered.contains(user)) return user;
+  }
+  return std::nullopt;
 }
 
 }  // namespace jackfield::regexroute

@@ -7,6 +7,7 @@
 #include <jackfield/message.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -23,6 +24,10 @@ class Expression {
   static tl::expected<Expression, std::string> parse(std::string_view text);
 
   std::string evaluate(const pattern::Captures& captures, FunctionContext& context) const;
+  /// One of its functions asks; then unanswered() goes before evaluate().
+  bool asks() const { return asks_; }
+  /// The next user it wants to know of whether he is registered, until context.registered has them all.
+  std::optional<std::string> unanswered(const pattern::Captures& captures, FunctionContext& context) const;
   /// Only text, so that it is the same each time.
   bool is_literal() const { return pieces_.empty() || (pieces_.size() == 1 && pieces_[0].kind == Kind::text); }
   /// Of a literal.
@@ -40,7 +45,10 @@ class Expression {
   };
   void add_text(std::string_view text);
 
+  static std::vector<Argument> arguments_of(const Piece& piece, const pattern::Captures& captures, FunctionContext& context);
+
   std::vector<Piece> pieces_;
+  bool asks_ = false;
 };
 
 }  // namespace jackfield::regexroute

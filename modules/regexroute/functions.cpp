@@ -119,6 +119,7 @@ std::string about_message(Arguments arguments, FunctionContext& context) {
   if (what == "name") return std::string(message.name());
   if (what == "time") return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(message.created().time_since_epoch()).count());
   if (what == "broadcast") return boolean(message.broadcast());
+  if (what == "retval") return std::string(message.retvalue());
   if (what == "count") return std::to_string(message.parameters().size());
   if (what != "parameters") return {};
   std::string out;
@@ -179,6 +180,12 @@ std::string during(Arguments arguments, FunctionContext& context) {
   return boolean((!hours_named || in_hours) && (!days_named || in_days));
 }
 
+/// The walk has asked before it gets here.
+std::string registered(Arguments arguments, FunctionContext& context) {
+  const auto found = context.registered.find(arguments[0].value);
+  return boolean(found != context.registered.end() && found->second);
+}
+
 /// Short names of arithmetic.
 constexpr std::pair<std::string_view, std::string_view> kSigns[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "div"}, {"%", "mod"}};
 
@@ -189,6 +196,7 @@ constexpr Function kFunctions[] = {
     {"accepting", 0, 0, [](Arguments, FunctionContext& c) { return std::string(c.engine.draining() ? "reject" : "accept"); }, "$(accepting)"},
     {"add", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, add); }, "$(add,A,B[,WIDTH])"},
     {"chr", 1, 1, [](Arguments a, FunctionContext&) { return std::string(1, static_cast<char>(number(a[0].value))); }, "$(chr,CODE)"},
+    {"config", 2, 2, [](Arguments a, FunctionContext& c) { return run_parameter(fmt::format("config.{}.{}", a[0].value, a[1].value), c); }, "$(config,SECTION,KEY)"},
     {"dispatching", 0, 0, [](Arguments, FunctionContext&) { return std::string("0"); }, "$(dispatching)"},
     {"div", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, [](long long x, long long y) { return divisible(x, y) ? x / y : 0; }); }, "$(div,A,B[,WIDTH])"},
     {"during", 1, kAnyNumber, during, "$(during,08:00-18:00,mon-fri)"},
@@ -203,13 +211,14 @@ constexpr Function kFunctions[] = {
     {"loaded", 1, 1, [](Arguments a, FunctionContext& c) { return boolean(c.engine.module_loaded(a[0].value)); }, "$(loaded,MODULE)"},
     {"lower", 1, 1, in_lower, "$(lower,TEXT)"},
     {"lt", 2, 2, [](Arguments a, FunctionContext&) { return compare(a, std::less()); }, "$(lt,A,B)"},
-    {"message", 1, 2, about_message, "$(message,name|time|broadcast|count|parameters[,SEPARATOR])"},
+    {"message", 1, 2, about_message, "$(message,name|time|broadcast|retval|count|parameters[,SEPARATOR])"},
     {"mod", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, [](long long x, long long y) { return divisible(x, y) ? x % y : 0; }); }, "$(mod,A,B[,WIDTH])"},
     {"mul", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, multiply); }, "$(mul,A,B[,WIDTH])"},
     {"ne", 2, 2, [](Arguments a, FunctionContext&) { return compare(a, std::not_equal_to()); }, "$(ne,A,B)"},
     {"network", 2, kAnyNumber, network, "$(network,ADDRESS,192.0.2.0/24,…)"},
     {"nodename", 0, 0, [](Arguments, FunctionContext& c) { return run_parameter("nodename", c); }, "$(nodename)"},
     {"random", 1, 1, random_digits, "$(random,12?\?)"},
+    {"registered", 1, 1, registered, "$(registered,USER)", true},
     {"rotate", 2, kAnyNumber, rotate, "$(rotate,N,ITEM,…)"},
     {"runid", 0, 0, [](Arguments, FunctionContext& c) { return run_parameter("runid", c); }, "$(runid)"},
     {"streq", 2, 2, [](Arguments a, FunctionContext&) { return boolean(a[0].value == a[1].value); }, "$(streq,A,B)"},

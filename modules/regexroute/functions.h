@@ -7,6 +7,7 @@
 #include <jackfield/message.h>
 
 #include <cstddef>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct FunctionContext {
   const Message& message;
   Variables& variables;
   Engine& engine;
+  std::map<std::string, bool, std::less<>> registered = {};  ///< users that were asked for, and whether they are
 };
 
 /// An argument, and the variable it was read from where it is written `$name`: some functions write the next value back.
@@ -30,6 +32,8 @@ struct Function {
   std::size_t least, most;  ///< arguments
   std::string (*run)(std::span<const Argument> arguments, FunctionContext& context);
   std::string_view usage;   ///< `$(length,TEXT)`
+  /// It needs the answer to a question about its argument, which may take its time: it stands in conditions only.
+  bool asks = false;
 };
 
 inline constexpr std::size_t kAnyNumber = static_cast<std::size_t>(-1);

@@ -174,6 +174,7 @@ class Reader {
   bool expression(std::string_view text, const SourceLine& where, Expression& into) {
     auto parsed = Expression::parse(text);
     if (!parsed) return problem(where, parsed.error()), false;
+    if (parsed->asks()) return problem(where, fmt::format("{}: whether a user is registered is asked on the left side of a rule", text)), false;
     into = std::move(*parsed);
     return true;
   }

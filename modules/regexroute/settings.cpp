@@ -48,7 +48,7 @@ constexpr Section kSections[] = {
      .sample = "^00=international\n.*=default\n"},
     {.name = "*",
      .doc = "Every other section is a context with rules for the called number: expression=target;parameter=value;… The first that matches "
-            "routes the call. share/doc/routing.md has twenty tasks with their rules.",
+            "routes the call. share/doc/routing.md has 21 tasks with their rules.",
      .keys = {},
      .any_key = true,
      .sample = "[default]\n^9\\(.*\\)$=sip/sip:\\1@192.0.2.10;caller=4930123456\n^0=-;error=forbidden\n"},

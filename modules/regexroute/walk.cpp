@@ -2,13 +2,14 @@
 
 #include "text.h"
 
-#include <jackfield/messages/parameters.h>
+#include <jackfield/messages/user.h>
 #include <jackfield/settings.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace jackfield::regexroute {
 namespace {
@@ -50,14 +51,24 @@ bool Walk::enter(std::string_view context) {
 bool Walk::run() {
   while (!frames_.empty()) {
     Frame& frame = frames_.back();
-    if (frame.next == frame.block->rules.size()) {
-      // A context that ends returns false; whoever included it goes on.
-      frames_.pop_back();
-      continue;
+    if (!tested_) {
+      if (frame.next == frame.block->rules.size()) {
+        // A context that ends returns false; whoever included it goes on.
+        frames_.pop_back();
+        continue;
+      }
+      const Rule& next = frame.block->rules[frame.next++];
+      if (!next.otherwise) frame.chain_entered = false;
+      if (frame.chain_entered) continue;
+      tested_ = &next;
+      condition_ = 0;
+      holding_ = true;
+      captures_.clear();
     }
-    const Rule& rule = frame.block->rules[frame.next++];
-    if (!rule.otherwise) frame.chain_entered = false;
-    if (frame.chain_entered || !holds(rule)) continue;
+    const auto held = holds(*tested_);
+    if (!held) return false;
+    const Rule& rule = *std::exchange(tested_, nullptr);
+    if (!*held) continue;
     trace(rule);
     frame.chain_entered = true;
     if (rule.block) frames_.push_back({.block = rule.block.get(), .context = frame.context, .depth = frame.depth, .is_context = false});
@@ -66,15 +77,35 @@ bool Walk::run() {
   return true;
 }
 
-bool Walk::holds(const Rule& rule) {
-  bool result = true;
-  captures_.clear();
-  for (const Condition& condition : rule.conditions) {
-    const bool first = &condition == &rule.conditions.front();
-    if (!first && condition.alternative && result) return true;  // the rest of the chain is not asked any more
-    if (first || condition.alternative || result) result = test(condition);
+std::optional<bool> Walk::holds(const Rule& rule) {
+  for (; condition_ < rule.conditions.size(); ++condition_) {
+    const Condition& condition = rule.conditions[condition_];
+    const bool first = condition_ == 0;
+    if (!first && condition.alternative && holding_) return true;  // the rest of the chain is not asked any more
+    if (!first && !condition.alternative && !holding_) continue;
+    if (condition.subject && !know(*condition.subject)) return std::nullopt;
+    holding_ = test(condition);
   }
-  return result;
+  return holding_;
+}
+
+bool Walk::know(const Expression& subject) {
+  while (auto user = subject.unanswered(captures_, functions_)) {
+    dispatched_ = std::make_unique<Message>(messages::kUserRegistered.name, services_.engine.clock().wall());
+    dispatched_->set(param::kUsername, *user);
+    asked_ = std::move(user);
+    verdict_.emplace(services_.engine.bus().dispatch(*dispatched_));
+    if (!verdict_->immediate()) return false;
+    answered(verdict_->handled());
+  }
+  return true;
+}
+
+void Walk::answered(bool handled) {
+  if (asked_) functions_.registered.insert_or_assign(std::move(*asked_), handled);
+  asked_.reset();
+  verdict_.reset();
+  dispatched_.reset();
 }
 
 bool Walk::test(const Condition& condition) {
@@ -131,8 +162,7 @@ bool Walk::act(const Rule& rule) {
       dispatched_ = std::move(made);
       verdict_.emplace(services_.engine.bus().dispatch(*dispatched_));
       if (!verdict_->immediate()) return false;
-      verdict_.reset();
-      dispatched_.reset();
+      answered(verdict_->handled());
       break;
     }
   }
@@ -142,9 +172,8 @@ bool Walk::act(const Rule& rule) {
 Task<> Walk::wait() {
   if (verdict_) {
     Verdict verdict = std::move(*verdict_);
-    verdict_.reset();
-    co_await settle(std::move(verdict));
-    dispatched_.reset();
+    const bool handled = co_await settle(std::move(verdict));
+    answered(handled);
   } else {
     // Nobody answers it: its end is its deadline, or that of the module.
     auto pause = services_.pendings.open<bool>(sleep_);

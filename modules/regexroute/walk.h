@@ -63,8 +63,13 @@ class Walk {
     bool chain_entered = false; ///< a block of the chain `{ … } … { … }` that the next rule may go on
   };
 
-  bool holds(const Rule& rule);
+  /// Nothing: it has to wait.
+  std::optional<bool> holds(const Rule& rule);
   bool test(const Condition& condition);
+  /// What the subject asks is answered; false: it has to wait.
+  bool know(const Expression& subject);
+  /// What was dispatched has its verdict.
+  void answered(bool handled);
   /// False: it has to wait.
   bool act(const Rule& rule);
   void assign(const Action& action, Message& into);
@@ -82,6 +87,9 @@ class Walk {
   std::string match_;
   pattern::Captures captures_;
   std::vector<Frame> frames_;
+  const Rule* tested_ = nullptr;  ///< its conditions are gone through …
+  std::size_t condition_ = 0;     ///< … and this one is next
+  bool holding_ = false;          ///< those before it hold
   bool handled_ = false;
   std::optional<std::string> result_;
   std::optional<std::vector<std::string>> trace_;
@@ -89,6 +97,7 @@ class Walk {
   // What it waits for: one of the two.
   std::unique_ptr<Message> dispatched_;
   std::optional<Verdict> verdict_;
+  std::optional<std::string> asked_;  ///< whether this user is registered is what was dispatched
   Duration sleep_ = {};
 };
 

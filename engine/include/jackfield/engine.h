@@ -50,7 +50,7 @@ class Engine {
   /// Runs `work` in a later turn of the engine thread. From any thread.
   virtual void post(std::function<void()> work) = 0;
 
-  /// `${name}` of COMPAT §1 (version, nodename, configpath, sharedpath, runid, …).
+  /// `${name}` of COMPAT §1 (version, nodename, …), and `config.SECTION[.KEY]`, what jackfield.conf says but for secrets: good for this turn.
   virtual std::optional<std::string_view> run_parameter(std::string_view name) const = 0;
   virtual const std::filesystem::path& state_dir() const = 0;
   /// True from the first request to stop or drain on: new work is refused.

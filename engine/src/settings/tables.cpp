@@ -2,6 +2,8 @@
 
 #include "settings/ini_lines.h"
 
+#include <jackfield/message_text.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -197,6 +199,21 @@ std::string value_error(const Key& key, std::string_view value) {
 
 Problems check_sections(const KeyTable& table, std::vector<SettingsSection>& sections, const RunParameter& run_parameter, bool from_yate) {
   return Check(table, run_parameter, from_yate).run(sections);
+}
+
+std::optional<std::string_view> written(const KeyTable& table, const Settings& settings, std::string_view name) {
+  const auto dot = name.find('.');
+  const auto* section = settings.section(name.substr(0, dot));
+  if (!section) return std::nullopt;
+  if (dot == std::string_view::npos) return std::string_view();
+  const auto* entry = section->find(name.substr(dot + 1));
+  if (!entry) return std::nullopt;
+  const auto* known = find_section(table, section->name);
+  const auto* key = known ? find_key(*known, entry->key) : nullptr;
+  // Where anybody may write any key, its name has to tell.
+  const bool secret = key ? key->type == KeyType::secret : is_secret(entry->key);
+  if (secret) return std::nullopt;
+  return entry->value;
 }
 
 }  // namespace jackfield::settings

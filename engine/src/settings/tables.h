@@ -30,4 +30,8 @@ using RunParameter = std::function<std::optional<std::string_view>(std::string_v
 /// may have sections we do not know.
 Problems check_sections(const KeyTable& table, std::vector<SettingsSection>& sections, const RunParameter& run_parameter, bool from_yate);
 
+/// What `config.SECTION.KEY` asks of a file: the value as written; of `config.SECTION`, an empty one where there is such a section.
+/// `name` is what follows `config.`. Nothing for what is not in the file, and for secrets. Good as long as `settings`.
+std::optional<std::string_view> written(const KeyTable& table, const Settings& settings, std::string_view name);
+
 }  // namespace jackfield::settings

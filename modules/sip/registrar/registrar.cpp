@@ -34,6 +34,14 @@ bool is_data_of(const Binding& binding, std::string_view data) {
   return data.starts_with(kTargetPrefix) && data.substr(kTargetPrefix.size()) == binding.data();
 }
 
+/// The answer to user.bindings has one that has not expired.
+bool holds_binding(const jackfield::Message& answer, WallTime now) {
+  bool found = false;
+  if (const auto* stored = answer.payload<messages::StoredBindings>())
+    stored->each([&](const messages::StoredBinding& binding) { found = found || binding.expires == WallTime{} || binding.expires > now; });
+  return found;
+}
+
 void append_contact(std::string& out, const Binding& binding, MonoTime now) {
   out.append(1, '<').append(binding.contact()).append(">;expires=").append(fmt::format_int(binding.remaining(now)).c_str());
   const auto& facts = binding.facts();
@@ -53,6 +61,8 @@ Registrar::Registrar(Core& core, Admission& admission)
         if (&message != asking_) unregistered(message);
         return false;
       })),
+      registered_question_(core.engine.bus().install({.message = messages::kUserRegistered, .priority = 100, .track = "sip"},
+                                                     [this](jackfield::Message& message) { return is_registered(message); })),
       registered_(core.engine.metrics().counter("jackfield_sip_registrations_total", "REGISTER requests that were carried out.")),
       failed_(core.engine.metrics().counter("jackfield_sip_failed_registrations_total", "REGISTER requests that were refused after authentication.")),
       bindings_gauge_(core.engine.metrics().gauge("jackfield_sip_bindings_count", "Bindings in the table.", {}, [this] { return static_cast<double>(table_.size()); })),
@@ -156,6 +166,28 @@ void Registrar::unregistered(const jackfield::Message& message) {
   for (auto id = ids.rbegin(); id != ids.rend(); ++id)
     if (const auto binding = table_.take(*id)) release(*binding);
   if (!ids.empty()) core_.log.info("event=unregistered user={} bindings={} by=bus", log_value(username), ids.size());
+}
+
+// The table has whoever registered here. Stores know those who did before it was filled, and shared ones those of other servers.
+Verdict Registrar::is_registered(const jackfield::Message& message) const {
+  const auto username = message.get(param::kUsername);
+  if (username.empty()) return false;
+  bool here = false;
+  const auto now = core_.engine.clock().now();
+  table_.each_of(username, [&](BindingId, const Binding& binding) { here = here || binding.remaining(now) > 0; });
+  if (here) return true;
+  if ((table_.has_user(username) && !store_is_shared_) || !core_.engine.bus().has_handlers(messages::kUserBindings.name)) return false;
+  auto question = std::make_unique<jackfield::Message>(messages::kUserBindings.name, core_.engine.clock().wall());
+  question->set_broadcast(true);  // of several stores, any may have him
+  question->set(param::kUsername, username);
+  auto verdict = core_.engine.bus().dispatch(*question);
+  if (verdict.immediate()) return holds_binding(*question, core_.engine.clock().wall());
+  return ask_stores(std::move(question), std::move(verdict), core_.engine.clock());
+}
+
+Task<bool> Registrar::ask_stores(std::unique_ptr<jackfield::Message> question, Verdict verdict, const Clock& clock) {
+  co_await settle(std::move(verdict));
+  co_return holds_binding(*question, clock.wall());
 }
 
 void Registrar::next_in_line(const std::string& username) {

@@ -81,6 +81,8 @@ class Registrar final : public BindingTable {
 
   Verdict ask(jackfield::Message& message);
   void unregistered(const jackfield::Message& message);
+  Verdict is_registered(const jackfield::Message& message) const;
+  static Task<bool> ask_stores(std::unique_ptr<jackfield::Message> question, Verdict verdict, const Clock& clock);
   void enter(Work::Effects effects);
   void release(const Binding& binding);
   /// Writes the 200; within a transaction, without one, or held back.
@@ -106,7 +108,7 @@ class Registrar final : public BindingTable {
   using Line = std::vector<std::pair<Transaction, Sender>>;
   std::unordered_map<std::string, Line> busy_;  ///< users a store is working on, and who waits
   TimerSinkId timers_;
-  Bus::Subscription unregistered_;
+  Bus::Subscription unregistered_, registered_question_;
   const jackfield::Message* asking_ = nullptr;  ///< ours, while its first handlers see it
   std::string date_;
   WallTime date_of_{};

@@ -172,3 +172,16 @@ TEST_CASE("settings: substitution is one pass and never looks at what it put in"
   };
   CHECK(substitute("x${a}y${c$d}z${e}${open", lookup) == "x${b}ydz${open");
 }
+
+TEST_CASE("YT-19: config.SECTION.KEY is what the file says, and no secret of it") {
+  const auto loaded = Conf().load("[general]\nport=5070\nkey=hidden\n[listener a.b]\nport=1\n[free]\ndb_password=x\nmy_secret=y\nnote=z\n");
+  REQUIRE(loaded.settings);
+  const auto asked = [&](std::string_view name) { return written(kTable, *loaded.settings, name); };
+  CHECK(asked("general.port") == "5070");
+  CHECK(asked("general") == "");
+  CHECK(asked("free.note") == "z");
+  for (const char* nothing : {"general.key", "general.enabled", "general.", "nothing", "nothing.port", "", ".", "free.db_password", "free.my_secret"}) {
+    CAPTURE(nothing);
+    CHECK_FALSE(asked(nothing));
+  }
+}

@@ -272,3 +272,69 @@ TEST_CASE("a file with faults does not replace the rules in force") {
   CHECK(rules.host.load("[default]\n\\(=bad\n").has_value());
   CHECK(rules.target("1") == "good");
 }
+
+namespace {
+
+/// Answers user.registered for these users: at once, or when the test says so.
+struct Registrations {
+  explicit Registrations(ModuleHost& host, bool waits = false) : pendings(host.engine().timers()) {
+    handler = host.engine().bus().install({.message = "user.registered"}, [this, waits](Message& message) -> Verdict {
+      asked.emplace_back(message.get("username"));
+      if (!waits) return asked.back() == "101";
+      return later(this, asked.back());
+    });
+  }
+  static Task<bool> later(Registrations* self, std::string user) {
+    auto pending = self->pendings.open<bool>(std::chrono::milliseconds(1));
+    co_await pending.wait();
+    co_return user == "101";
+  }
+  Pendings pendings;
+  std::vector<std::string> asked;
+  Bus::Subscription handler;
+};
+
+constexpr const char* kByRegistration =
+    "[default]\n"
+    "^\\(1..\\)$=if $(registered,${called})=here/${called}\n"
+    "^1..$=if $(registered,${called})^=or $(registered,101)=there/${called};n=$(++$n)\n"
+    ".*=nowhere\n";
+
+}  // namespace
+
+TEST_CASE("BR-15: a rule tests whether a user is registered, and asks once a call") {
+  for (const bool waits : {false, true}) {
+    CAPTURE(waits);
+    Rules rules(kByRegistration);
+    Registrations registrations(rules.host, waits);
+    const auto route = [&](std::string_view called) {
+      auto message = rules.host.message("call.route", {});
+      message.set("called", called);
+      auto result = std::make_shared<std::optional<bool>>();
+      rules.host.engine().spawn("ask", detail::store_result(settle(rules.host.engine().bus().dispatch(message)), result));
+      for (int i = 0; i < 10 && !result->has_value(); ++i) rules.host.engine().advance(std::chrono::milliseconds(1));
+      REQUIRE(result->has_value());
+      return std::string(message.retvalue());
+    };
+    CHECK(route("101") == "here/101");
+    CHECK(registrations.asked == std::vector<std::string>{"101"});
+    registrations.asked.clear();
+    CHECK(route("102") == "there/102");
+    CHECK(registrations.asked == std::vector<std::string>{"102"});
+    registrations.asked.clear();
+    CHECK(route("2") == "there/2");  // strictly from left to right: what is joined with `and` to something false is not asked
+    CHECK(registrations.asked == std::vector<std::string>{"101"});
+  }
+}
+
+TEST_CASE("BR-15: where nobody knows who is registered, nobody is") { CHECK(Rules(kByRegistration).target("101") == "there/101"); }
+
+TEST_CASE("whether a user is registered is a condition: elsewhere the file is refused with its line") {
+  for (const char* wrong : {"[default]\n.*=$(registered,101)\n", "[default]\n.*=x;a=$(registered,101)\n", "[default]\n.*=x;a=${b$$(registered,1)}\n"}) {
+    CAPTURE(wrong);
+    const auto problems = problems_of(wrong);
+    REQUIRE(problems.size() == 1);
+    CHECK(problems[0].where.line == 2);
+    CHECK(problems[0].text.find("left side") != std::string::npos);
+  }
+}

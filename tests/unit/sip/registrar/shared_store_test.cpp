@@ -140,3 +140,21 @@ TEST_CASE_FIXTURE(Shared, "D8 after a restart this server's bindings come back, 
   site.restart();
   CHECK(site.contacts_of("200") == Contacts{"sip:200@198.51.100.7"});
 }
+
+TEST_CASE_FIXTURE(Shared, "BR-15: whether a user is registered is known of other servers too, as long as it lasts") {
+  const auto registered = [&](std::string_view name) {
+    auto message = jackfield::Message("user.registered");
+    message.set("username", name);
+    return site.engine.dispatch(message).value();
+  };
+  CHECK_FALSE(registered("200"));
+  CHECK_FALSE(registered(""));
+  elsewhere("sip:200@203.0.113.5", 300s);
+  CHECK(registered("200"));
+  CHECK(here() == 0);  // who asks changes nothing
+  phone.enroll({"<sip:200@198.51.100.7>"}, 600);
+  rows.clear();
+  CHECK(registered("200"));  // the table alone knows it
+  site.engine.advance(601s);
+  CHECK_FALSE(registered("200"));
+}
