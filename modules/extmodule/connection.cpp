@@ -14,6 +14,12 @@ namespace jackfield::extmodule {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr std::size_t kMostUnsent = 2 * 1024 * 1024;
+
+}  // namespace
+
 struct Connection::Io {
   asio::posix::stream_descriptor input;
   std::optional<asio::posix::stream_descriptor> output;  ///< none: the same descriptor
@@ -38,8 +44,17 @@ void Connection::start(Events events) {
   read();
 }
 
+void Connection::rest(bool resting) {
+  if (resting_ == resting) return;
+  resting_ = resting;
+  read();
+}
+
 void Connection::read() {
+  if (reading_ || ended_ || resting_ || unsent() > kMostUnsent) return;
+  reading_ = true;
   io_->input.async_read_some(asio::buffer(io_->chunk), [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
+    self->reading_ = false;
     if (self->ended_) return;
     if (error) return self->end(error == asio::error::eof ? "closed by the script" : error.message());
     self->received(bytes);
@@ -80,8 +95,9 @@ void Connection::write() {
   asio::async_write(io_->writer(), asio::buffer(writing_), [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
     self->writing_.clear();
     if (self->ended_) return;
-    if (error) self->end(error.message());
-    else self->write();
+    if (error) return self->end(error.message());
+    self->write();
+    self->read();  // it may have waited for this
   });
 }
 

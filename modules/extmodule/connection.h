@@ -1,4 +1,5 @@
-// Lines to and from a script, over a pipe pair or a socket: whole lines in, batched writes out, both bounded. Engine thread only.
+// Lines to and from a script, over a pipe pair or a socket: whole lines in, batched writes out, both bounded. Nothing is read while the far
+// side leaves much unread itself, so that who only writes stops himself. Engine thread only.
 #pragma once
 
 #include <jackfield/engine.h>
@@ -35,6 +36,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Bytes that the far side has not taken yet.
   std::size_t unsent() const { return out_.size() + writing_.size(); }
 
+  /// Reads nothing until it is called with false.
+  void rest(bool resting);
+
   /// Sends what the far side takes at once, and closes. No event comes after it; may be called in one.
   void close();
 
@@ -53,6 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_, out_, writing_;
   std::size_t longest_ = 8192;
   bool cut_ = false, flushing_ = false, ended_ = false;
+  bool reading_ = false, resting_ = false;
 };
 
 }  // namespace jackfield::extmodule

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kMostConnections = 1000;
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+constexpr Duration kSecretPatience = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -39,8 +40,19 @@ struct Listeners::State : std::enable_shared_from_this<State> {
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
   std::uint64_t next_id = 1;
   Locals locals;
+  Session::Calls calls;
+  std::function<void(const Session&)> over;
   TimerSinkId sink = 0;
   bool closed = false;
+
+  /// A door that rested opens again; who connected and has not told the secret goes.
+  void timer(std::uint64_t id) {
+    if (doors.contains(id)) return accept(id);
+    const auto found = sessions.find(id);
+    if (found == sessions.end() || !found->second->owes_secret()) return;
+    const auto session = found->second;
+    session->close("it did not tell the secret");
+  }
 
   void accept(std::uint64_t id) {
     Door& door = *doors.at(id);
@@ -67,18 +79,20 @@ struct Listeners::State : std::enable_shared_from_this<State> {
     const auto id = next_id++;
     auto name = fmt::format("{}/{}", settings.name, id);
     log.info("event=script-connected script={}", name);
-    sessions.emplace(id, Session::begin(engine, std::move(name), Connection::make(engine, descriptor, descriptor), locals, settings.secret,
+    sessions.emplace(id, Session::begin(engine, std::move(name), Connection::make(engine, descriptor, descriptor), locals, {settings.role, settings.secret, calls},
                                         [weak = weak_from_this(), id](Session& session, std::string_view why) {
                                           const auto self = weak.lock();
                                           if (!self) return;
+                                          self->over(session);
                                           self->log.info("event=script-closed script={} why={}", session.name(), log_value(why));
                                           self->sessions.erase(id);
                                         }));
+    if (!settings.secret.empty()) engine.timers().start(sink, id, kSecretPatience);
   }
 };
 
 Listeners::Listeners(Engine& engine) : state_(std::make_shared<State>(engine)) {
-  state_->sink = engine.timers().add_sink([state = state_.get()](std::uint64_t id) { state->accept(id); });
+  state_->sink = engine.timers().add_sink([state = state_.get()](std::uint64_t id) { state->timer(id); });
 }
 
 Listeners::~Listeners() {
@@ -126,8 +140,12 @@ tl::expected<void, std::string> Listeners::open(const ListenerSettings& settings
   return {};
 }
 
-void Listeners::serve(Locals locals) {
+void Listeners::use(Locals locals) { state_->locals = std::move(locals); }
+
+void Listeners::serve(Locals locals, Session::Calls calls, std::function<void(const Session&)> over) {
   state_->locals = std::move(locals);
+  state_->calls = std::move(calls);
+  state_->over = std::move(over);
   for (const auto& [id, door] : state_->doors) state_->accept(id);
 }
 
@@ -138,7 +156,7 @@ void Listeners::each_session(const std::function<void(const Session&)>& visit) c
 std::string Listeners::list() const {
   std::string out;
   each_session([&](const Session& session) {
-    out += fmt::format("{} handlers={} waiting={} late={}\r\n", session.name(), session.handlers(), session.waiting(), session.late());
+    out += fmt::format("{} {}\r\n", session.name(), session.summary());
   });
   return out;
 }

@@ -23,7 +23,10 @@ class Listeners {
 
   /// The error says the address and why it cannot be had. Nothing is accepted before serve().
   tl::expected<void, std::string> open(const ListenerSettings& settings);
-  void serve(Locals locals);
+  /// `calls` and `over` are told of scripts of role channel: the first call.execute of one, and its end.
+  void serve(Locals locals, Session::Calls calls, std::function<void(const Session&)> over);
+  /// What scripts that connect from now on begin with.
+  void use(Locals locals);
 
   void each_session(const std::function<void(const Session& session)>& visit) const;
   std::string list() const;

@@ -28,7 +28,9 @@ LocalResult number(Number& own, std::string_view value, std::int64_t least, std:
 
 }  // namespace
 
-LocalResult set_local(Locals& locals, std::string_view name, std::string_view value, const Engine& engine) {
+LocalResult set_local(Locals& locals, std::string_view name, std::string_view value, bool of_call, const Engine& engine) {
+  if (!value.empty() && ((name == "disconnected" && !of_call) || (name == "restart" && of_call))) return {std::string(wire_boolean(false)), false};
+  if (name == "debugname" && !value.empty() && !locals.debugname.empty()) return {locals.debugname, false};  // once
   if (name == "id") return text(locals.id, value);
   if (name == "reason") return text(locals.reason, value);
   if (name == "trackparam") return text(locals.trackparam, value);
@@ -41,7 +43,7 @@ LocalResult set_local(Locals& locals, std::string_view name, std::string_view va
   if (name == "setdata") return boolean(locals.setdata, value);
   if (name == "settime") return boolean(locals.settime, value);
   if (name == "debuglevel") return number(locals.debuglevel, value, 0, 10);
-  if (name == "maxqueue") return number(locals.maxqueue, value, 1, 100000);
+  if (name == "maxqueue") return number(locals.maxqueue, value, 0, 100000);
   if (name == "bufsize") return number(locals.bufsize, value, 2048, 65536);
   if (name == "timeout") {
     auto milliseconds = locals.timeout.count();

@@ -14,7 +14,7 @@ struct Locals {
   bool disconnected = false;
   Duration timeout = std::chrono::milliseconds(10000);
   bool timebomb = false;
-  std::size_t maxqueue = 1000;
+  std::size_t maxqueue = 1000;  ///< 0: any number
   std::size_t bufsize = 8192;
   bool restart = false;
   bool reenter = false;
@@ -35,7 +35,8 @@ struct LocalResult {
   bool known = true;
 };
 
-/// An empty value asks only. Unknown names, and values that are none for that name, are not known.
-LocalResult set_local(Locals& locals, std::string_view name, std::string_view value, const Engine& engine);
+/// An empty value asks only. Unknown names, and values that are none for that name, are not known. `of_call`: the script plays one call;
+/// what is a channel's only such a script sets, what is a global script's no such.
+LocalResult set_local(Locals& locals, std::string_view name, std::string_view value, bool of_call, const Engine& engine);
 
 }  // namespace jackfield::extmodule

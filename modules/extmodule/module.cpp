@@ -53,15 +53,24 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
 
   void apply_plan(Engine& engine, std::unique_ptr<ExtModulePlan> plan) noexcept override {
     if (scripts_) {
+      listeners_->use(plan->settings.scripts.locals);
       calls_->use(plan->settings.scripts);
       scripts_->use(std::move(plan->settings.scripts));
       return;
     }
     engine_ = &engine;
-    listeners_ = std::move(plan->listeners);
-    listeners_->serve(plan->settings.scripts.locals);
     calls_ = std::make_shared<ScriptCalls>(engine, plan->settings.scripts);
     calls_->start();
+    listeners_ = std::move(plan->listeners);
+    listeners_->serve(
+        plan->settings.scripts.locals,
+        [calls = std::weak_ptr(calls_)](const std::shared_ptr<Session>& session, Message& message) {
+          const auto held = calls.lock();
+          return held && held->begin(session, message);
+        },
+        [calls = std::weak_ptr(calls_)](const Session& session) {
+          if (const auto held = calls.lock()) held->session_ended(session);
+        });
     scripts_ = std::make_shared<Scripts>(engine, std::move(plan->settings.scripts));
     const auto argument = [&](const std::string& text) { return substitute(text, [&](std::string_view name) { return engine.run_parameter(name); }); };
     for (const auto& [name, text] : plan->settings.started) report(name, scripts_->start(name, argument(text)));
@@ -164,10 +173,11 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
     each_session([&](const Session& session) {
       ++sessions;
       waiting += session.waiting();
-      details += fmt::format("{}{}={}|{}|{}", details.empty() ? ';' : ',', session.name(), session.handlers(), session.waiting(), session.late());
+      details += fmt::format("{}{}={}|{}|{}|{}", details.empty() ? ';' : ',', session.name(), session.handlers(), session.waiting(), session.late(),
+                             session.latency().count());
     });
     if (!message.flag(param::kDetails, true)) details.clear();
-    message.set_retvalue(fmt::format("{}name=extmodule,type=misc,format=Handlers|Waiting|Late;scripts={},connected={},waiting={}{}\r\n", message.retvalue(),
+    message.set_retvalue(fmt::format("{}name=extmodule,type=misc,format=Handlers|Waiting|Late|Latency;scripts={},connected={},waiting={}{}\r\n", message.retvalue(),
                                      scripts_->size(), sessions, waiting, details));
     return module == "extmodule";
   }

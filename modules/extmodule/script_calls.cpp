@@ -19,9 +19,9 @@ constexpr Duration kPatience = std::chrono::seconds(2);
 /// The script's end of a call.
 class ScriptChannel final : public Channel {
  public:
-  ScriptChannel(ChannelTable& table, std::string id, std::string_view billid)
-      : Channel(std::move(id), std::string(kDriver), ChannelDirection::outgoing), table_(table) {
-    set_billid(std::string(billid));
+  ScriptChannel(ChannelTable& table, std::string id, ChannelDirection direction, std::string billid)
+      : Channel(std::move(id), std::string(kDriver), direction), table_(table) {
+    set_billid(std::move(billid));
     set_heard();
     table_.add(*this);
   }
@@ -36,7 +36,7 @@ class ScriptChannel final : public Channel {
 struct ScriptCalls::Call {
   std::string name;
   bool has_channel;
-  std::unique_ptr<Process> process;
+  std::unique_ptr<Process> process;        ///< none: it connected to a socket
   std::shared_ptr<Session> session;
   std::unique_ptr<ScriptChannel> channel;  ///< once the script took the call
 };
@@ -63,6 +63,12 @@ void ScriptCalls::start() {
     if (!of_channel(id, number)) return false;
     end(number, {std::string(message.get(param::kReason))});
     return true;
+  });
+  install(messages::kCallAnswered, 1, [this](Message& message) -> Verdict {
+    std::uint64_t number = 0;
+    for (const std::string_view name : {std::string_view(param::kPeerid), std::string_view(param::kTargetid)})
+      if (Call* call = calls_.empty() ? nullptr : of_channel(message.get(name), number)) call->channel->set_answered();
+    return false;  // the script itself may want to know
   });
   install(messages::kChanDisconnected, 100, [this](Message& message) -> Verdict {
     std::uint64_t number = 0;
@@ -92,8 +98,7 @@ Verdict ScriptCalls::execute(Message& message) {
   const auto kind = callto.substr(0, callto.find('/'));
   if (kind == "play" || kind == "record" || kind == "playrec") return refuse("nomedia", "Scripts have no audio here");
   if ((kind != "nochan" && kind != "nodata") || callto.size() <= kind.size() + 1) return refuse("noroute", "external/nochan/SCRIPT or external/nodata/SCRIPT is expected");
-  if (engine_.draining()) return refuse("shutdown", "Shutting down");
-  if (calls_.size() >= settings_.most_calls) return refuse("congestion", "Too many calls have a script of their own");
+  if (!may_begin(message)) return false;
   callto.remove_prefix(kind.size() + 1);
   const auto blank = callto.find(' ');
   const std::string script(callto.substr(0, blank)), argument(blank == callto.npos ? std::string_view() : callto.substr(blank + 1));
@@ -113,11 +118,53 @@ Verdict ScriptCalls::execute(Message& message) {
   call->name = fmt::format("{}#{}", script, number);
   call->has_channel = kind == "nodata";
   call->process = std::move(*process);
-  call->session = Session::begin(engine_, call->name, call->process->take_connection(), settings_.locals, {},
+  call->session = Session::begin(engine_, call->name, call->process->take_connection(), settings_.locals, {.role = Role::channel},
                                  [this, number](const Session& session, std::string_view) { end(number, {session.locals().reason}); });
   call->session->hold();
   calls_.emplace(number, std::move(call));
   return ask(shared_from_this(), number, &message);
+}
+
+bool ScriptCalls::may_begin(Message& message) const {
+  const auto refuse = [&](std::string_view error, std::string_view reason) {
+    message.set(param::kError, error).set(param::kReason, reason);
+    return false;
+  };
+  if (engine_.draining()) return refuse("shutdown", "Shutting down");
+  if (calls_.size() >= settings_.most_calls) return refuse("congestion", "Too many calls have a script of their own");
+  return true;
+}
+
+bool ScriptCalls::begin(const std::shared_ptr<Session>& session, Message& message) {
+  if (!may_begin(message)) return false;
+  auto& channels = engine_.channels();
+  auto call = std::make_unique<Call>();
+  call->name = session->name();
+  call->has_channel = true;
+  call->session = session;
+  make_channel(*call, ChannelDirection::incoming, channels.next_billid(), message);
+  call->channel->complete(message);
+  calls_.emplace(next_number_++, std::move(call));
+  return true;
+}
+
+void ScriptCalls::session_ended(const Session& session) {
+  const auto found = std::ranges::find_if(calls_, [&](const auto& entry) { return entry.second->session.get() == &session; });
+  if (found != calls_.end()) end(found->first, {session.locals().reason});
+}
+
+/// Under the name the script gave itself, or the driver's next.
+void ScriptCalls::make_channel(Call& call, ChannelDirection direction, std::string billid, const Message& execute) {
+  auto& channels = engine_.channels();
+  const auto& named = call.session->locals().id;
+  auto id = named.empty() || channels.find(named) ? channels.next_id(kDriver) : named;
+  call.channel = std::make_unique<ScriptChannel>(channels, id, direction, std::move(billid));
+  call.session->use_channel(std::move(id));
+  Message startup(messages::kChanStartup, engine_.clock().wall());
+  call.channel->complete(startup);
+  for (const auto& name : {param::kCaller, param::kCalled, param::kCallername})
+    if (execute.has(name)) startup.set(name, execute.get(name));
+  engine_.bus().enqueue(std::move(startup));
 }
 
 Task<bool> ScriptCalls::ask(std::shared_ptr<ScriptCalls> self, std::uint64_t number, Message* message) {
@@ -136,20 +183,14 @@ Task<bool> ScriptCalls::ask(std::shared_ptr<ScriptCalls> self, std::uint64_t num
   co_return true;
 }
 
-/// Makes the script the caller's other end, under the name it gave itself or the driver's next.
+/// Makes the script the caller's other end.
 bool ScriptCalls::connect(Call& call, Message& message) {
   if (!call.has_channel) return true;
-  auto& channels = engine_.channels();
-  const auto* caller = message.payload<ChannelHandle>();
-  const auto& named = call.session->locals().id;
-  auto id = named.empty() || channels.find(named) ? channels.next_id(kDriver) : named;
-  call.channel = std::make_unique<ScriptChannel>(channels, id, message.get(param::kBillid));
-  Message startup(messages::kChanStartup, engine_.clock().wall());
-  call.channel->complete(startup);
-  for (const auto& name : {param::kCaller, param::kCalled, param::kCallername})
-    if (message.has(name)) startup.set(name, message.get(name));
-  engine_.bus().enqueue(std::move(startup));
-  if (!caller || !channels.connect(caller->id, id)) {
+  const auto* handle = message.payload<ChannelHandle>();
+  const auto caller = handle ? handle->id : std::string();
+  make_channel(call, ChannelDirection::outgoing, std::string(message.get(param::kBillid)), message);
+  const auto& id = call.channel->id();
+  if (caller.empty() || !engine_.channels().connect(caller, id)) {
     message.set(param::kError, "nocall").set(param::kReason, "The caller is gone");
     return false;
   }
@@ -183,7 +224,7 @@ void ScriptCalls::drop_all(std::string_view reason) {
 
 void ScriptCalls::each_session(const std::function<void(const Session&)>& visit) const {
   for (const auto& [number, call] : calls_)
-    if (call->session) visit(*call->session);
+    if (call->session && call->process) visit(*call->session);
 }
 
 }  // namespace jackfield::extmodule

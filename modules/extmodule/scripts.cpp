@@ -178,10 +178,8 @@ void Scripts::each_session(const std::function<void(const Session&)>& visit) con
 std::string Scripts::list() const {
   std::string out;
   for (const auto& [name, script] : scripts_) {
-    out += script.process ? fmt::format("{} pid={} handlers={} waiting={} late={} restarts={}\r\n", name, script.process->pid(),
-                                        script.session ? script.session->handlers() : 0, script.session ? script.session->waiting() : 0,
-                                        script.session ? script.session->late() : 0, script.restarts)
-                          : fmt::format("{} not running, started again in at most {} s\r\n", name, (script.pause.count() + 999) / 1000);
+    if (!script.process) out += fmt::format("{} not running, started again in at most {} s\r\n", name, (script.pause.count() + 999) / 1000);
+    else out += fmt::format("{} pid={} {} restarts={}\r\n", name, script.process->pid(), script.session ? script.session->summary() : "ending", script.restarts);
   }
   return out;
 }

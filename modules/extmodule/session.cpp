@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <jackfield/channel.h>
 #include <jackfield/messages/call.h>
 #include <jackfield/settings.h>
 
@@ -13,6 +14,10 @@ namespace jackfield::extmodule {
 namespace {
 
 constexpr std::size_t kMostUnsent = 1024 * 1024;  // a script that does not read is not told more
+constexpr std::size_t kMostUnanswered = 8 * 1024 * 1024;  // of its own messages; it is not listened to until some are through
+constexpr std::size_t kLeastMessage = 512;        // what even a short one takes
+constexpr std::size_t kMostInstalled = 10000;     // handlers, and as many watchers
+constexpr std::size_t kMostHeld = 1000;           // messages, where maxqueue=0 sets no limit
 
 /// Takes as long for a wrong secret as for the right one.
 bool same_secret(std::string_view a, std::string_view b) {
@@ -21,10 +26,17 @@ bool same_secret(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+/// What many sessions have in common: the listener of `scripts/12`, the script of `greeter.py#3`.
+std::string family(std::string_view name) {
+  const auto end = name.find_last_not_of("0123456789");
+  const bool numbered = end != std::string_view::npos && end + 1 < name.size() && (name[end] == '/' || name[end] == '#');
+  return std::string(numbered ? name.substr(0, end) : name);
+}
+
 }  // namespace
 
-std::shared_ptr<Session> Session::begin(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, std::string secret, Ended ended) {
-  std::shared_ptr<Session> session(new Session(engine, std::move(name), std::move(connection), std::move(locals), std::move(secret), std::move(ended)));
+std::shared_ptr<Session> Session::begin(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, Door door, Ended ended) {
+  std::shared_ptr<Session> session(new Session(engine, std::move(name), std::move(connection), std::move(locals), std::move(door), std::move(ended)));
   session->connection_->set_longest_line(session->locals_.bufsize);
   session->connection_->start({.line =
                                    [weak = session->weak_from_this()](std::string_view line) {
@@ -37,15 +49,18 @@ std::shared_ptr<Session> Session::begin(Engine& engine, std::string name, std::s
   return session;
 }
 
-Session::Session(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, std::string secret, Ended ended)
+Session::Session(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, Door door, Ended ended)
     : engine_(engine),
       log_(engine.log("extmodule")),
       name_(std::move(name)),
       connection_(std::move(connection)),
       locals_(std::move(locals)),
-      secret_(std::move(secret)),
+      door_(std::move(door)),
       ended_(std::move(ended)),
-      pendings_(engine.timers()) {}
+      pendings_(engine.timers()),
+      answers_(engine.metrics().counter("jackfield_extmodule_answers_total", "Answers of scripts to what they were asked.", {{"script", family(name_)}})),
+      answer_time_(engine.metrics().counter("jackfield_extmodule_answer_milliseconds_total", "How long scripts took for their answers, added up.",
+                                            {{"script", family(name_)}})) {}
 
 Session::~Session() {
   if (!over_) connection_->close();
@@ -64,17 +79,8 @@ void Session::close(std::string_view why) {
 
 void Session::line(std::string_view line) {
   if (over_ || line.empty()) return;
+  if (!door_.secret.empty()) return told_secret(line);
   bool understood = false;
-  if (!secret_.empty()) {
-    const auto told = line.starts_with("%%>auth:") ? unescaped(line.substr(8)) : std::nullopt;
-    if (!told || !same_secret(*told, secret_)) {
-      log_.warning("event=script-refused script={} reason=wrong-secret", log_value(name_));
-      say("%%<auth:false");
-      return close("it did not tell the secret");
-    }
-    secret_.clear();
-    return say("%%<auth:true");
-  }
   const bool from_script = line.starts_with("%%>"), to_script = line.starts_with("%%<");
   if (from_script || to_script) {
     const auto colon = line.find(':');
@@ -87,7 +93,17 @@ void Session::line(std::string_view line) {
   say(fmt::format("Error in: {}", line));
 }
 
+void Session::told_secret(std::string_view line) {
+  const auto told = line.starts_with("%%>auth:") ? unescaped(line.substr(8)) : std::nullopt;
+  const bool right = told && same_secret(*told, door_.secret);
+  say(fmt::format("%%<auth:{}", wire_boolean(right)));
+  if (right) return door_.secret.clear();
+  log_.warning("event=script-refused script={} reason=wrong-secret", log_value(name_));
+  close("it did not tell the secret");
+}
+
 bool Session::command(std::string_view keyword, std::string_view fields) {
+  if (keyword != "connect" && door_.role == Role::open) door_.role = Role::global;
   if (keyword == "message") return message(fields);
   if (keyword == "install") return install(fields);
   if (keyword == "uninstall") return uninstall(fields);
@@ -101,20 +117,27 @@ bool Session::command(std::string_view keyword, std::string_view fields) {
   return false;
 }
 
-/// Every session here is one with the whole bus; a channel is asked for by call.execute.
+/// Only the first line decides; to say the same again does no harm. Audio (play, record, playrec) is not there.
 bool Session::connected(std::string_view fields) {
   const auto parts = split_fields(fields);
-  if (parts[0] == "global") return true;
-  log_.warning("event=script-refused script={} role={}", log_value(name_), log_value(parts[0]));
-  close("it asked for a role that there is not");
+  const auto id = unescaped(parts.size() > 1 ? parts[1] : "");
+  const auto role = parts[0] == "global" ? Role::global : parts[0] == "channel" ? Role::channel : Role::open;
+  if (role == Role::open || !id || (door_.role != Role::open && door_.role != role)) {
+    log_.warning("event=script-refused script={} role={} hint=\"global or channel, in the first line, as the listener's role= allows\"", log_value(name_), log_value(parts[0]));
+    close("it asked for a role that there is not");
+    return true;
+  }
+  door_.role = role;
+  if (role == Role::channel && !id->empty()) locals_.id = *id;
   return true;
 }
 
 bool Session::message(std::string_view fields) {
   auto wire = parse_message(fields);
   if (!wire) return false;
+  wire->size = fields.size();
   if (!held_) dispatch(std::move(*wire));
-  else if (held_->size() < locals_.maxqueue) held_->push_back(std::move(*wire));
+  else if (held_->size() < (locals_.maxqueue == 0 ? kMostHeld : locals_.maxqueue)) held_->push_back(std::move(*wire));
   else close("it sent too much before its call was connected");
   return true;
 }
@@ -132,10 +155,23 @@ void Session::dispatch(WireMessage wire) {
   made->set_retvalue(wire.retval);
   for (const auto& parameter : wire.parameters)
     if (parameter.value) made->set(parameter.name, *parameter.value);
-  own_.insert(made.get());
+  if (!add_channel(*made)) return finish(*made, false, wire.id);
+  const auto size = std::max(wire.size, kLeastMessage);
+  own_.emplace(made.get(), size);
+  own_size_ += size;
   Verdict verdict = engine_.bus().dispatch(*made);
   if (verdict.immediate()) return finish(*made, verdict.handled(), wire.id);
+  connection_->rest(own_size_ > kMostUnanswered);
   engine_.spawn("message of a script", dispatch_slowly(shared_from_this(), std::move(made), std::move(verdict), std::move(wire.id)));
+}
+
+bool Session::add_channel(Message& message) {
+  const bool calls = door_.role == Role::channel && door_.calls && message.name() == messages::kCallExecute.name;
+  if (calls && channel_.empty() && !door_.calls(shared_from_this(), message)) return false;
+  if (channel_.empty()) return true;
+  if (calls) message.set(messages::param::kId, channel_);
+  if (locals_.setdata) message.attach(std::make_shared<ChannelHandle>(ChannelHandle{channel_}));
+  return true;
 }
 
 Task<> Session::dispatch_slowly(std::shared_ptr<Session> self, std::shared_ptr<Message> message, Verdict verdict, std::string id) {
@@ -144,7 +180,8 @@ Task<> Session::dispatch_slowly(std::shared_ptr<Session> self, std::shared_ptr<M
 }
 
 void Session::finish(const Message& message, bool handled, std::string_view id) {
-  own_.erase(&message);
+  if (const auto own = own_.extract(&message)) own_size_ -= own.mapped();
+  connection_->rest(own_size_ > kMostUnanswered);
   if (over_ || id.empty()) return;
   append_answer(connection_->output(), id, handled, message);
   connection_->flush();
@@ -169,7 +206,7 @@ bool Session::install(std::string_view fields) {
   const auto name = unescaped(parts[1]), filter_name = unescaped(parts.size() > 2 ? parts[2] : ""), filter_value = unescaped(parts.size() > 3 ? parts[3] : "");
   const auto priority = parts[0].empty() ? std::optional<std::int64_t>(locals_.priority) : parse_integer(parts[0]);
   if (!name || !filter_name || !filter_value || !priority || *priority < 0 || *priority > 1000000) return false;
-  const bool installed = !name->empty() && !handlers_.contains(*name);
+  const bool installed = !name->empty() && !handlers_.contains(*name) && handlers_.size() < kMostInstalled;
   if (installed) {
     handlers_.emplace(*name, Installed{static_cast<int>(*priority),
                                        engine_.bus().install({.message = *name,
@@ -200,7 +237,7 @@ bool Session::uninstall(std::string_view fields) {
 bool Session::watch(std::string_view fields, bool on) {
   const auto name = unescaped(fields);
   if (!name) return false;
-  const bool known = watchers_.contains(*name);
+  const bool known = watchers_.contains(*name) || (on && watchers_.size() >= kMostInstalled);
   if (on && !known) {
     watchers_.emplace(*name, engine_.bus().watch(*name, [weak = weak_from_this()](const Message& message, bool handled) {
       if (const auto self = weak.lock()) self->watched(message, handled);
@@ -216,7 +253,7 @@ bool Session::set_local(std::string_view fields) {
   const auto parts = split_fields(fields);
   const auto name = unescaped(parts[0]), value = unescaped(parts.size() > 1 ? parts[1] : "");
   if (!name || !value) return false;
-  const auto result = extmodule::set_local(locals_, *name, *value, engine_);
+  const auto result = extmodule::set_local(locals_, *name, *value, door_.role == Role::channel, engine_);
   connection_->set_longest_line(locals_.bufsize);
   std::string reply = fmt::format("%%<setlocal:{}:", parts[0]);
   append_escaped(reply, result.value);
@@ -251,7 +288,7 @@ void Session::say(std::string_view line) {
 Verdict Session::ask(Message& message) {
   if (over_ || (own_.contains(&message) && !locals_.reenter)) return false;
   const bool spared = engine_.clock().now() < spared_until_;
-  if (spared || waiting_ >= locals_.maxqueue || connection_->unsent() > kMostUnsent) {
+  if (spared || (locals_.maxqueue != 0 && waiting_ >= locals_.maxqueue) || connection_->unsent() > kMostUnsent) {
     if (!spared) log_.warning("event=script-behind script={} waiting={} message={}", log_value(name_), waiting_, message.name());
     return unanswered(message);
   }
@@ -263,15 +300,29 @@ Task<bool> Session::wait(std::shared_ptr<Session> self, Message* message) {
   append_question(self->connection_->output(), std::to_string(pending.id()), *message);
   self->connection_->flush();
   ++self->waiting_;
+  const auto asked = self->engine_.clock().now();
   const auto answer = co_await pending.wait();
   --self->waiting_;
   if (answer) {
-    self->late_in_a_row_ = 0;
+    self->answered_after(self->engine_.clock().now() - asked);
     answer->apply(*message);
     co_return answer->handled;
   }
   if (answer.error().kind == PendingError::Kind::late) self->answered_late();
   co_return self->unanswered(*message);
+}
+
+void Session::answered_after(Duration time) {
+  late_in_a_row_ = 0;
+  answers_.add();
+  answer_time_.add(static_cast<std::uint64_t>(time.count()));
+  latency_ += (time - latency_) / 8;
+}
+
+std::string Session::summary() const {
+  auto out = fmt::format("handlers={} waiting={} late={} latency={}ms", handlers(), waiting(), late(), latency().count());
+  if (!channel_.empty()) out += fmt::format(" channel={}", channel_);
+  return out;
 }
 
 void Session::answered_late() {

@@ -18,8 +18,8 @@ constexpr Key kGeneralKeys[] = {
     {.name = "timeout", .type = KeyType::milliseconds, .fallback = "10000", .unit = "ms",
      .doc = "How long a script may take to answer; then the message goes on without it.", .min = 1, .max = 3600000},
     {.name = "timebomb", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether a script that does not answer in time is ended."},
-    {.name = "maxqueue", .type = KeyType::integer, .fallback = "1000", .unit = "", .doc = "How many messages may wait for one script; further ones go on without it.",
-     .min = 1, .max = 100000},
+    {.name = "maxqueue", .type = KeyType::integer, .fallback = "1000", .unit = "", .doc = "How many messages may wait for one script; further ones go on without it. 0: any number.",
+     .min = 0, .max = 100000},
     {.name = "settime", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether messages of scripts always have the server's time."},
     {.name = "trackparam", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether the message's `handlers` parameter names this module for scripts."},
     {.name = "restart", .type = KeyType::choice, .fallback = "failure", .unit = "",
@@ -39,8 +39,10 @@ constexpr Key kListenerKeys[] = {
     {.name = "addr", .type = KeyType::text, .fallback = "127.0.0.1", .unit = "", .doc = "The address to listen on; one that is not loopback needs a secret.", .reloadable = false},
     {.name = "port", .type = KeyType::integer, .fallback = "", .unit = "", .doc = "The TCP port.", .reloadable = false, .min = 1, .max = 65535},
     {.name = "path", .type = KeyType::text, .fallback = "", .unit = "", .doc = "The socket's path; its owner only may connect.", .reloadable = false},
-    {.name = "role", .type = KeyType::choice, .fallback = "global", .unit = "", .doc = "What a connection is: global has to do with the whole bus.",
-     .reloadable = false, .choices = "global"},
+    {.name = "role", .type = KeyType::choice, .fallback = "any", .unit = "",
+     .doc = "What a connection is: global has to do with the whole bus, channel makes one call of its own by a call.execute. any: its first line "
+            "says which (%%>connect:channel); without one it is global.",
+     .reloadable = false, .choices = "any,global,channel"},
     {.name = "secret", .type = KeyType::secret, .fallback = "", .unit = "",
      .doc = "Has to be told in the first line, %%>auth:SECRET, which is answered %%<auth:true.", .reloadable = false},
 };
@@ -57,6 +59,11 @@ constexpr Section kSections[] = {
     {.name = kExecute, .doc = "Programs to start with the server that do not speak to it: name=argument.", .keys = {}, .any_key = true},
 };
 
+Role role_from(std::string_view text) {
+  if (text == "global") return Role::global;
+  return text == "channel" ? Role::channel : Role::open;
+}
+
 Restart restart_from(std::string_view text) {
   if (text == "never") return Restart::never;
   return text == "always" ? Restart::always : Restart::failure;
@@ -68,6 +75,7 @@ ListenerSettings read_listener(const Settings& settings, const SettingsSection& 
                             .is_local = settings.text(section.name, "type") == "unix",
                             .address = settings.text(section.name, "addr"),
                             .path = settings.text(section.name, "path"),
+                            .role = role_from(settings.text(section.name, "role")),
                             .secret = settings.text(section.name, "secret"),
                             .where = section.where};
   if (listener.is_local) {

@@ -14,6 +14,9 @@ namespace jackfield::extmodule {
 
 extern const KeyTable kKeys;
 
+/// What a connection has to do with: the whole bus, or one call of its own. Open: it says so first.
+enum class Role : std::uint8_t { open, global, channel };
+
 enum class Restart : std::uint8_t { never, failure, always };
 
 struct ScriptSettings {
@@ -29,6 +32,7 @@ struct ListenerSettings {
   std::string address;
   std::uint16_t port = 0;
   std::string path;
+  Role role = Role::open;
   std::string secret;  ///< to be told first (`%%>auth:SECRET`); empty: none
   SourceLine where;
 };

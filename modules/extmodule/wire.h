@@ -28,6 +28,7 @@ struct WireParameter {
 struct WireMessage {
   std::string id;          ///< empty: no answer is wanted
   long long time = 0;      ///< seconds; 0: now
+  std::size_t size = 0;    ///< as it came
   std::string name, retval;
   std::vector<WireParameter> parameters;
 };

@@ -52,13 +52,15 @@ function readParameters(fields) {
 const writeParameters = (entries) => entries.map(([name, value]) => `:${escape(name, true)}=${escape(value)}`).join("");
 
 export class Script {
-  #address; #secret; #handlers = new Map(); #watchers = new Map(); #starting = [];
+  #address; #secret; #role; #handlers = new Map(); #call = null; #watchers = new Map(); #starting = [];
   #waiting = new Map(); #nextId = 0; #output = null; #buffer = "";
 
-  /** address: nothing to speak over standard input and output, "host:port", or the path of a Unix socket. */
-  constructor(address = null, { secret = "" } = {}) {
+  /** address: nothing to speak over standard input and output, "host:port", or the path of a Unix socket. secret: that of the listener.
+   *  role on a socket: "global", or "channel" for a script that makes one call of its own with a call.execute. */
+  constructor(address = null, { secret = "", role = "global" } = {}) {
     this.#address = address;
     this.#secret = secret;
+    this.#role = role;
   }
 
   /** Lower priorities are asked first. only: ["username", "101"], messages with just that. */
@@ -66,6 +68,10 @@ export class Script {
     if (this.#handlers.has(name)) throw new Error(`${name} has a handler already`);
     this.#handlers.set(name, { handler, priority, only });
   }
+
+  /** Takes the call that this script was started for (external/nodata/SCRIPT). It gets the call.execute; true: the script is the caller's
+   *  other end, named as setlocal("id", …) said. What it sends meanwhile is sent on once the two are connected. */
+  call(handler) { this.#call = handler; }
 
   /** Is told of every message of that name after its dispatch; an empty name is every message. */
   watch(name, watcher) { this.#watchers.set(name, watcher); }
@@ -111,7 +117,7 @@ export class Script {
       for (const { reject } of this.#waiting.values()) reject(new ProtocolError("the server closed the connection"));
     });
     if (this.#secret && !(await this.#ask("auth", `%%>auth:${escape(this.#secret)}`))) throw new ProtocolError("the server refused the secret");
-    if (this.#address !== null) this.#send("%%>connect:global");
+    if (this.#address !== null) this.#send(`%%>connect:${this.#role}`);
     for (const [name, { priority, only }] of this.#handlers) {
       const condition = only ? `:${escape(only[0])}:${escape(only[1])}` : "";
       if (!(await this.#ask(`install:${escape(name)}`, `%%>install:${priority}:${escape(name)}${condition}`)))
@@ -197,7 +203,7 @@ export class Script {
     const before = new Map(message.parameters), { name, retval } = message;
     let result = false;
     try {
-      result = await this.#handlers.get(name).handler(message);
+      result = await (this.#handlers.get(name)?.handler ?? this.#call ?? (() => false))(message);
     } catch (error) {
       // A fault in one handler is no reason to leave the others, or the caller, alone.
       console.error(error);

@@ -96,10 +96,11 @@ def _parameters(fields: list[str]) -> dict[str, str]:
 
 
 class Script:
-    """`address`: None to speak over standard input and output, "host:port", or the path of a Unix socket. `secret` is that of the listener."""
+    """`address`: None to speak over standard input and output, "host:port", or the path of a Unix socket. `secret` is that of the listener.
+    `role` on a socket: "global", or "channel" for a script that makes one call of its own with a call.execute."""
 
-    def __init__(self, address: str | None = None, *, secret: str = ""):
-        self._address, self._secret = address, secret
+    def __init__(self, address: str | None = None, *, secret: str = "", role: str = "global"):
+        self._address, self._secret, self._role = address, secret, role
         self._handlers: dict[str, tuple[int, tuple[str, str] | None, Handler]] = {}
         self._call: Handler | None = None
         self._watchers: dict[str, Watcher] = {}
@@ -176,7 +177,7 @@ class Script:
             if self._secret and not await self._ask("auth", f"%%>auth:{escape(self._secret)}"):
                 raise ProtocolError("the server refused the secret")
             if self._address is not None:
-                self._send("%%>connect:global")
+                self._send(f"%%>connect:{self._role}")
             for name, (priority, only, _) in self._handlers.items():
                 condition = f":{escape(only[0])}:{escape(only[1])}" if only else ""
                 if not await self._ask(f"install:{escape(name)}", f"%%>install:{priority}:{escape(name)}{condition}"):

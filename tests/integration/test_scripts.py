@@ -1,14 +1,20 @@
 """The Python library and the examples that come with it (share/scripts), each doing its work between real phones."""
 import asyncio
 import contextlib
+import http.server
 import io
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from jackfield_test import Case, main
-from jackfield_test.processes import wait_for
+from jackfield_test.processes import Process, wait_for
 
 SHARE = os.path.join(os.environ["JACKFIELD_SOURCE"], "share", "scripts")
 sys.path.insert(0, SHARE)
@@ -18,9 +24,9 @@ PASSWORD = "an old song"
 
 
 class Scripts(Case):
-    def serve(self, scripts=None, **settings):
+    def serve(self, scripts=None, sip=None, **settings):
         self.path = os.path.join(self.folder, "scripts.sock")
-        return self.server({}, modules=("sip", "callfork", "extmodule"), settings={"extmodule": {
+        return self.server({}, modules=("sip", "callfork", "extmodule"), settings={"sip": sip or {}, "extmodule": {
             "listener test": {"type": "unix", "path": self.path}, "scripts": scripts or {}, **settings}})
 
     def file(self, name, text):
@@ -79,6 +85,102 @@ class Examples(Scripts):
             script.quit()
         await script.serve()
         return answers
+
+    def test_route_by_http_asks_the_web_server_and_falls_back_when_that_fails_or_dawdles(self):
+        asked, release = [], threading.Event()
+        self.addCleanup(release.set)
+
+        class Routes(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                question = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+                asked.append(question)
+                called = question["called"]
+                if called == "slow":
+                    release.wait(20)
+                status, text = {"missing": (404, "no such number"), "broken": (500, "sip/sip:wrong@192.0.2.9"), "lines": (200, "sip/a\nsip/b"),
+                                "nothing": (200, "")}.get(called, (200, f"sip/sip:{called}@192.0.2.7\n"))
+                with contextlib.suppress(OSError):  # who asked may have gone
+                    self.send_response(status)
+                    self.end_headers()
+                    self.wfile.write(text.encode())
+
+            def log_message(self, *_):
+                pass
+        web = http.server.ThreadingHTTPServer((self.address(4), 0), Routes)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        self.addCleanup(web.server_close)
+        self.addCleanup(web.shutdown)
+        server = self.serve({"route_by_http.py": f"http://{self.address(4)}:{web.server_port}/route 2 sip/sip:operator@192.0.2.1"})
+        self.handlers_are_there(server, 1)
+        fallback = "sip/sip:operator@192.0.2.1"
+        self.assertEqual(asyncio.run(self.ask_routes(("5 & 6", "missing", "nothing", "broken", "lines", "slow"))),
+                         ["sip/sip:5 & 6@192.0.2.7", "", "", fallback, fallback, fallback])
+        self.assertEqual(asked[0], {"called": "5 & 6"})
+        web.shutdown()
+        web.server_close()
+        self.assertEqual(asyncio.run(self.ask_routes(("5",))), [fallback])
+        wait_for("the reason in the log", lambda: "status 500" in server.log and "Connection refused" in server.log)
+
+    def test_ban_guessers_shuts_out_who_guesses(self):
+        users = self.file("users", f"101:{PASSWORD}\n102:{PASSWORD}\n")
+        server = self.serve({"registrar.py": users, "ban_guessers.mjs": "3 60 600"}, sip={"guard": {"ban_after": 0, "delay": 0, "exempt": self.address(9)}})
+        self.handlers_are_there(server, 4)
+        wait_for("both scripts", lambda: server.command("external").stdout.count("pid=") == 2)
+        guesser, honest = self.address(7), self.address(8)
+        names = [f"10{number % 2 + 1}" for number in range(4)]
+        for name in names:
+            self.phone(server, name, "a wrong song", address=guesser).register(status=401)
+        wait_for("the ban", lambda: guesser in server.command("ban", "list").stdout)
+        self.assertIn("4 wrong passwords", server.command("ban", "list").stdout)
+        self.assertNotIn(honest, server.command("ban", "list").stdout)
+        self.phone(server, "101", PASSWORD, address=honest).register()
+
+    def test_click_to_call_rings_one_phone_and_then_calls_the_other(self):
+        users = self.file("users", f"101:{PASSWORD}\n102:{PASSWORD}\n")
+        server = self.serve({"registrar.py": users})
+        self.handlers_are_there(server, 4)
+        mine, yours = self.phone(server, "101", PASSWORD), self.phone(server, "102", PASSWORD)
+        mine.register()
+        yours.register()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        page = f"http://127.0.0.1:{port}"
+        clicking = Process([os.path.join(SHARE, "click_to_call.mjs"), self.path, port], self.folder, "click_to_call")
+        self.addCleanup(clicking.kill)
+
+        def click(headers=None, **form):
+            request = urllib.request.Request(page + "/call", urllib.parse.urlencode(form).encode(), headers or {})
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+        wait_for("the page", lambda: self.page(page))
+        self.assertIn("<form", self.page(page))
+        status, text = click(**{"from": "101", "to": "102"})
+        self.assertEqual(status, 200, text)
+        ringing = mine.incoming()
+        ringing.accept()
+        called = yours.incoming()
+        self.assertIn("sip:101@", called.request["from"])
+        called.reply(200, yours.sdp())  # its offer, since the server had none to make
+        ringing.reinvited()
+        ringing.reply(200, mine.sdp(version=2))
+        ringing.expect_request("ACK")
+        called.expect_request("ACK")
+        ringing.bye()
+        called.hung_up()
+        self.assertEqual(click(**{"from": "109", "to": "102"})[0], 404)
+        self.assertEqual(click(**{"from": "101"})[0], 400)
+        self.assertEqual(click({"Origin": "http://elsewhere.example"}, **{"from": "101", "to": "102"})[0], 403)
+        self.assertEqual(click({"Host": "elsewhere.example"}, **{"from": "101", "to": "102"})[0], 403)
+
+    @staticmethod
+    def page(url):
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.read().decode()
+        return ""
 
     def test_watch_calls_says_who_calls_whom(self):
         users = self.file("users", f"101:{PASSWORD}\n102:{PASSWORD}\n")
