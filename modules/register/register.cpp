@@ -26,6 +26,7 @@ constexpr Duration kRetry{1000};
 Register::Register(Engine& engine, std::shared_ptr<Database> database)
     : engine_(engine), shared_(std::make_shared<Shared>()), fallback_(std::make_shared<Fallback>(engine, database->log())) {
   shared_->database = std::move(database);
+  accounts_ = std::make_unique<Accounts>(shared_);
 }
 
 Register::~Register() {
@@ -74,6 +75,9 @@ void Register::install_all() {
   handler(messages::kEngineTimer, settings.timer, [this](Message&) { return engine_timer(); });
   handler(messages::kCallPreroute, settings.preroute, [this](Message& message) { return call_preroute(shared_, message); });
   handler(messages::kCallRoute, settings.route, [this](Message& message) { return call_route(shared_, fallback_, message); });
+  const auto& accounts = settings.accounts;
+  install(messages::kEngineTimer.name, accounts.enabled, accounts.priority, [this](Message&) -> Verdict { return accounts_->engine_timer(), false; }, "accounts");
+  handler(messages::kUserNotify, accounts, [this](Message& message) { return accounts_->user_notify(message); });
   const auto write = [this](LaneId lane) {
     return [this, lane](Message& message) -> Verdict {
       if (records_) records_->call_cdr(lane, message);
@@ -146,7 +150,7 @@ Verdict Register::engine_status(Message& message) {
   if (!module.empty() && module != kTrack && module != "database") return false;
   std::string more;
   if (records_) more = fmt::format(",backlog={},refused={}", records_->backlog(), records_->refused());
-  message.set_retvalue(fmt::format("{}name=register,type=database;critical={}{}\r\n", message.retvalue(), shared_->critical, more));
+  message.set_retvalue(fmt::format("{}name=register,type=database;critical={}{}{}\r\n", message.retvalue(), shared_->critical, more, accounts_->status()));
   return module == kTrack;
 }
 

@@ -1,6 +1,7 @@
 // The module while it is loaded: its handlers on the bus, as the configuration switches them. Engine thread only.
 #pragma once
 
+#include "accounts.h"
 #include "fallback.h"
 #include "records.h"
 #include "users.h"
@@ -45,6 +46,7 @@ class Register {
   SharedPtr shared_;
   std::shared_ptr<Records> records_;
   std::shared_ptr<Fallback> fallback_;
+  std::unique_ptr<Accounts> accounts_;
   std::map<std::string, Installed> handlers_;  ///< by message, and part where one message has two
   std::shared_ptr<bool> sweeping_ = std::make_shared<bool>(false);
   MonoTime next_sweep_{};

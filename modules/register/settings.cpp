@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kGeneral = "general", kDefault = "default";
 constexpr std::string_view kAuth = "user.auth", kRegister = "user.register", kUnregister = "user.unregister", kBindings = "user.bindings",
                            kTimer = "engine.timer", kPreroute = "call.preroute", kRoute = "call.route", kCdr = "call.cdr", kLines = "linetracker",
-                           kFallback = "fallback", kDisconnected = "chan.disconnected", kAnswered = "call.answered", kHangup = "chan.hangup", kStopError = "stoperror";
+                           kFallback = "fallback", kAccounts = "accounts", kDisconnected = "chan.disconnected", kAnswered = "call.answered", kHangup = "chan.hangup", kStopError = "stoperror";
 constexpr std::string_view kDeadline = "5s", kRecordDeadline = "10s";
 
 constexpr Key on(std::string_view name, std::string_view doc) {
@@ -33,6 +33,7 @@ constexpr Key kGeneralKeys[] = {
     on(kRoute, "Whether the database routes calls."),
     on(kCdr, "Whether call records are written to the database."),
     on(kLines, "Whether calls that are under way are counted in the database."),
+    on(kAccounts, "Whether connections to other servers are read from the database."),
     on(kFallback, "Whether further rows of [call.route] are tried one after another when the first target fails. The next three switch its parts."),
     on(kDisconnected, "Default: as fallback. Whether the next target is tried when a call lost its far end."),
     on(kAnswered, "Default: as fallback. Whether an answer ends that."),
@@ -135,10 +136,15 @@ constexpr auto record_keys(std::string_view critical_doc) {
 }
 constexpr auto kCdrKeys = record_keys(kCriticalDoc);
 constexpr auto kLinesKeys = record_keys("As in [call.cdr].");
+constexpr auto kAccountsKeys = with_common(std::to_array<Key>({
+    sql("timerquery", "Runs each [general] expires; so does the initquery before, once. Every row becomes a user.login with its columns, of which `operation` says login or logout."),
+    sql("statusquery", "Runs when an account of these was registered or is no longer: ${status} is online or offline, ${internalaccount} the account."),
+    deadline(kRecordDeadline),
+}));
 constexpr auto kFallbackKeys = std::to_array<Key>({kCommon[0]});
 
-constexpr std::string_view kYateGeneral[] = {"accounts", "subscriptions", "resource.subscribe", "resource.notify", "user.notify", "subscription_notify"};
-constexpr std::string_view kYateSections[] = {"accounts", "resource.subscribe", "resource.notify", "subscriptions", "mwi", "dialog", "message-summary"};
+constexpr std::string_view kYateGeneral[] = {"subscriptions", "resource.subscribe", "resource.notify", "user.notify", "subscription_notify"};
+constexpr std::string_view kYateSections[] = {"resource.subscribe", "resource.notify", "subscriptions", "mwi", "dialog", "message-summary"};
 
 constexpr Section kSections[] = {
     {.name = kGeneral, .doc = "Which messages are answered. The queries below are for the schema that `jackfield db init ACCOUNT` makes, on SQLite and on PostgreSQL alike.",
@@ -154,6 +160,7 @@ constexpr Section kSections[] = {
     {.name = kFallback, .doc = "Further targets, one after another.", .keys = kFallbackKeys},
     {.name = kCdr, .doc = "Call records. ${nodename}, ${runid} and ${cdrid} together name one.", .keys = kCdrKeys, .preset = shipped::kCdr},
     {.name = kLines, .doc = "Calls under way.", .keys = kLinesKeys, .preset = shipped::kLines},
+    {.name = kAccounts, .doc = "Connections to other servers, as accfile.conf has them.", .keys = kAccountsKeys},
 };
 
 // ---
@@ -191,6 +198,11 @@ class Reader {
     if (out.registration.shared && !out.bindings.enabled)
       problem(kRegister, "shared", Problem::Severity::error, "shared=yes needs user.bindings=yes in [general] and its query: they say what other servers keep");
 
+    common(out.accounts, kAccounts);
+    out.accounts.query = Query(settings_.text(kAccounts, "timerquery"));
+    out.accounts_status = Query(settings_.text(kAccounts, "statusquery"));
+    needs(out.accounts, !out.accounts.query.empty() || !out.accounts.init.empty(), "initquery= nor timerquery=");
+
     records(out.records, kCdr);
     records(out.lines, kLines);
     fallback(out.fallback);
@@ -218,7 +230,7 @@ class Reader {
     out.enabled = settings_.boolean(kGeneral, section);
     out.priority = priority(section);
     out.account = settings_.text(settings_.has(section, "account") ? section : kDefault, "account");
-    out.query = Query(settings_.text(section, "query"));
+    if (section != kAccounts) out.query = Query(settings_.text(section, "query"));
     out.init = Query(settings_.text(section, "initquery"));
     out.deadline = settings_.duration(section, "deadline");
     if (out.enabled && out.account.empty())

@@ -66,6 +66,8 @@ struct RegisterSettings {
   BindingsSettings bindings;
   RouteSettings route;
   RecordSettings records, lines;
+  HandlerSettings accounts;  ///< query: the timerquery
+  Query accounts_status;
   struct Fallback {
     bool disconnected = false, answered = false, hungup = false;
     int priority = 50;

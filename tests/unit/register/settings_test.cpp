@@ -76,9 +76,9 @@ TEST_CASE("a handler that is switched on without a query stays off and is named;
 }
 
 TEST_CASE("what Yate's module does and this one does not is named") {
-  const auto problems = problems_of("[general]\naccounts=yes\nsubscriptions=no\n");
+  const auto problems = problems_of("[general]\nsubscriptions=yes\nresource.notify=no\n");
   REQUIRE(problems.size() == 1);
-  CHECK(problems.front().text.find("accounts") != std::string::npos);
+  CHECK(problems.front().text.find("subscriptions") != std::string::npos);
 }
 
 TEST_CASE("YT-18 @query: the text of a query comes from the database, and is asked for anew after a reload") {
