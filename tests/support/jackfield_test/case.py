@@ -7,6 +7,8 @@ import unittest
 import zlib
 
 from .baresip import Baresip
+from .dnsmasq import Dnsmasq
+from .kamailio import Kamailio
 from .network import Lan, Namespace
 from .phone import Phone
 from .postgres import Postgres
@@ -75,6 +77,20 @@ class Case(unittest.TestCase):
         self._peers.append(database)
         self.addCleanup(database.close)  # also when setting up fails
         return database.start()
+
+    def kamailio(self, host=20, start=True, **options):
+        """A running Kamailio on address(host)."""
+        far = Kamailio(self.address(host), **options)
+        self._peers.append(far)
+        self.addCleanup(far.close)  # also when setting up fails
+        return far.start() if start else far
+
+    def dns(self, host=53, **records):
+        """A running name server on address(host)."""
+        names = Dnsmasq(self.address(host), **records)
+        self._peers.append(names)
+        self.addCleanup(names.close)  # also when setting up fails
+        return names.start()
 
     def namespace(self, name):
         """A computer without links, in the private network of this test file."""
