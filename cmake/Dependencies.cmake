@@ -12,6 +12,7 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
 find_package(SQLite3 3.40 REQUIRED)
 find_package(doctest QUIET)
 

@@ -18,6 +18,7 @@ HOMES = {
     r"boost/dll": ("engine/src/loader/",),
     r"boost/container": ("modules/sip/registrar/",),
     r"CLI/": ("engine/src/main/",),
+    r"histedit\.h": ("engine/src/main/",),
     r"systemd/": ("engine/src/",),
     r"(libpq|postgresql/)": ("modules/pgsqldb/",),
     r"sqlite3": ("modules/sqlitedb/",),

@@ -3,19 +3,14 @@
 
 #include <jackfield/engine.h>
 
-#include "control/protocol.h"
-
-#include <functional>
 #include <memory>
-#include <string>
 
 namespace jackfield {
 
 class ControlServer {
  public:
-  using Execute = std::function<Task<ControlAnswer>(std::string line)>;
   /// Throws std::system_error when the socket cannot be made. A stale socket is replaced: the state lock proves nobody has it.
-  ControlServer(Engine& engine, Execute execute);
+  explicit ControlServer(Engine& engine);
   ~ControlServer();
 
   /// Takes no more commands; those under way are answered. Destroying it ends connections, too.

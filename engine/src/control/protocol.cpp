@@ -70,6 +70,8 @@ std::string framed(const ControlAnswer& answer) {
   return fmt::format("{} {}\n{}", answer.ok ? "ok" : "failed", answer.text.size(), answer.text);
 }
 
+std::string framed_stream(std::string_view text) { return fmt::format("said {}\n{}", text.size(), text); }
+
 tl::expected<ControlAnswer, std::string> ask_server(const std::filesystem::path& state_dir, std::string_view line, std::optional<Duration> end,
                                                     Duration limit) {
   // Through the directory's descriptor, because a socket's own path may have 107 bytes only.

@@ -1,5 +1,6 @@
 // How commands reach a running server: a line in; `ok BYTES` or `failed BYTES`, a line end and that many bytes out. Any number
-// of commands a connection; it ends when the server does.
+// of commands a connection; it ends when the server does. Between answers may come `said BYTES` and as many bytes: what the connection
+// asked to be streamed (`output on`, `machine on`). Two lines are no commands: what a console says first, and what it asks for Tab.
 #pragma once
 
 #include <jackfield/clock.h>
@@ -19,7 +20,13 @@ struct ControlAnswer {
 
 constexpr std::size_t kMaxControlLine = 16 * 1024;
 
+/// `%%console WIDTH HEIGHT`: somebody sits there, who may be silent for long.
+constexpr std::string_view kConsoleRequest = "%%console ";
+/// `%%complete PARTLINE<Tab>PARTWORD`; the answer has the candidates, a tab between.
+constexpr std::string_view kCompleteRequest = "%%complete ";
+
 std::string framed(const ControlAnswer& answer);
+std::string framed_stream(std::string_view text);
 inline std::filesystem::path control_socket(const std::filesystem::path& state_dir) { return state_dir / "control"; }
 
 /// How long a server may be silent before a client gives up: longer than any command takes that goes well.

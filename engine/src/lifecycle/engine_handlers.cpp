@@ -1,4 +1,6 @@
 #include "lifecycle/server.h"
+
+#include "control/commands.h"
 #include "log/levels.h"
 
 #include <jackfield/messages/engine.h>
@@ -20,10 +22,32 @@ std::string engine_status(Server& server) {
                      server.modules().names().size(), core.channels().size(), core.bus().in_flight(), core.bus().queued(), server.ready());
 }
 
+std::string object_status(Server& server) {
+  auto& core = server.core();
+  return fmt::format("name=objects,type=system;channels={},tasks={},timers={},dispatching={},queued={},handlers={},loggers={}\r\n", core.channels().size(),
+                     core.running_tasks(), core.timers().running(), core.bus().in_flight(), core.bus().queued(), core.bus().handlers().size(),
+                     core.loggers().size());
+}
+
+std::string dispatcher_status(Server& server, std::string_view about) {
+  constexpr std::string_view kHandlers = " handlers";
+  auto& bus = server.core().bus();
+  if (about.starts_with(kHandlers)) {
+    about.remove_prefix(std::min(kHandlers.size() + 1, about.size()));
+    return with_crlf(handler_list(server, {std::string(about)}));
+  }
+  return fmt::format("name=dispatcher,type=system;handlers={},dispatching={},queued={}\r\n", bus.handlers().size(), bus.in_flight(), bus.queued());
+}
+
 Verdict status(Server& server, Message& message) {
+  constexpr std::string_view kDispatcher = "dispatcher";
   const auto module = message.get(param::kModule);
-  if (!module.empty() && module != "engine") return false;
-  message.set_retvalue(std::string(message.retvalue()) + engine_status(server));
+  std::string line;
+  if (module.empty() || module == "engine") line = engine_status(server);
+  else if (module == "objects") line = object_status(server);
+  else if (module.starts_with(kDispatcher)) line = dispatcher_status(server, module.substr(kDispatcher.size()));
+  if (line.empty()) return false;
+  message.set_retvalue(std::string(message.retvalue()) + line);
   return !module.empty();
 }
 
@@ -44,29 +68,6 @@ Verdict debug(Server& server, Message& message) {
   return true;
 }
 
-constexpr std::string_view kHelp =
-    "  status [MODULE]                      what modules say about themselves\r\n"
-    "  reload [MODULE]                      read the configuration again\r\n"
-    "  module list|load|unload|reload NAME  modules at run time\r\n"
-    "  debug MODULE [LEVEL]                 how much a module logs\r\n"
-    "  uptime, version\r\n"
-    "  drain, undrain                       refuse new calls, take them again\r\n"
-    "  stop                                 end the server\r\n";
-
-Verdict help(Message& message) {
-  if (!message.get(param::kLine).empty()) return false;
-  message.set_retvalue(std::string(kHelp) + std::string(message.retvalue()));
-  return false;
-}
-
-Verdict command(Server& server, Message& message) {
-  const auto line = message.get(param::kLine);
-  if (line == "uptime") message.set_retvalue(fmt::format("{} s\r\n", std::chrono::duration_cast<std::chrono::seconds>(server.uptime()).count()));
-  else if (line == "version") message.set_retvalue(fmt::format("Jackfield {}\r\n", version_text()));
-  else return false;
-  return true;
-}
-
 }  // namespace
 
 std::vector<Bus::Subscription> install_engine_handlers(Server& server) {
@@ -74,8 +75,8 @@ std::vector<Bus::Subscription> install_engine_handlers(Server& server) {
   std::vector<Bus::Subscription> out;
   out.push_back(bus.install({.message = kEngineStatus, .priority = 10, .track = "engine"}, [&server](Message& message) { return status(server, message); }));
   out.push_back(bus.install({.message = kEngineDebug, .priority = 150, .track = "engine"}, [&server](Message& message) { return debug(server, message); }));
-  out.push_back(bus.install({.message = kEngineHelp, .priority = 10, .track = "engine"}, [](Message& message) { return help(message); }));
-  out.push_back(bus.install({.message = kEngineCommand, .priority = 100, .track = "engine"}, [&server](Message& message) { return command(server, message); }));
+  out.push_back(bus.install({.message = kEngineHelp, .priority = 10, .track = "engine"}, [](Message& message) { return answer_help(message); }));
+  out.push_back(bus.install({.message = kEngineCommand, .priority = 0, .track = "engine"}, [&server](Message& message) { return answer_command(server, message); }));
   return out;
 }
 

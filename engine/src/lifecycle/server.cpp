@@ -1,6 +1,5 @@
 #include "lifecycle/server.h"
 
-#include "control/commands.h"
 #include "lifecycle/libraries.h"
 #include "lifecycle/privileges.h"
 #include "log/levels.h"
@@ -73,9 +72,10 @@ Server::Server(Parts parts)
       modules_(core_),
       problems_(std::move(parts.problems)) {
   core_.set_module_loaded([this](std::string_view name) { return modules_.started(name); });
+  core_.set_written([this](std::string_view name) { return settings::written(configuration_->main_table(), configuration_->main(), name); });
   apply_settings();
   handlers_ = install_engine_handlers(*this);
-  control_ = std::make_unique<ControlServer>(core_, [this](std::string line) { return execute_command(*this, std::move(line)); });
+  control_ = std::make_unique<ControlServer>(core_);
 }
 
 Server::~Server() {
@@ -316,9 +316,11 @@ bool Server::set_draining(bool draining) {
   return true;
 }
 
-void Server::request_stop() {
+void Server::request_stop(int code, bool hurried) {
+  hurried_ = hurried_ || hurried;
   if (stopping_) return;
   stopping_ = true;
+  exit_code_ = code;
   if (stop_wait_ != 0) pendings_.complete<bool>(stop_wait_, true);
 }
 

@@ -51,9 +51,15 @@ class Server {
   Modules::Report reload(std::string_view only = {});
   Modules::Report load_module(std::string_view name);
   Task<Modules::Report> unload_module(std::string name);
-  /// Ends the server as drain_timeout says. May be asked again.
-  void request_stop();
+  /// Ends the server as drain_timeout says, hurried without waiting for calls. May be asked again; the first code counts.
+  void request_stop(int code = 0, bool hurried = false);
+  /// What the program ends with after a good run: what was asked for.
+  int exit_code() const { return exit_code_; }
+  /// Asks whoever supervises the program to start it again (sysexits' EX_TEMPFAIL; systemd's Restart=on-failure).
+  static constexpr int kRestartCode = 75;
   bool stopping() const { return stopping_; }
+  /// The watcher of the command `trace_msg_time`.
+  Bus::Subscription& message_times() { return message_times_; }
   /// Refuses new work, or takes it again, without stopping. False: the server stops, and that is not taken back.
   bool set_draining(bool draining);
 
@@ -90,17 +96,19 @@ class Server {
   Pendings pendings_;
   Modules modules_;
   std::vector<Bus::Subscription> handlers_;
+  Bus::Subscription message_times_;
   std::unique_ptr<ControlServer> control_;
   struct Signals;
   std::unique_ptr<Signals> signals_;
   std::optional<TimerSinkId> tick_sink_;
   Problems problems_;
   PendingId stop_wait_ = 0;
+  int exit_code_ = 0;
   bool ready_ = false, stopping_ = false, failed_ = false;
   bool hurried_ = false;  ///< a second signal: calls are not waited for
 };
 
-/// Installs the engine's own answers: engine.status (`engine`), engine.debug, engine.help, engine.command (`uptime`, `version`).
+/// Installs the engine's own answers: engine.status (`engine`), engine.debug, engine.help, engine.command (control/commands.h).
 std::vector<Bus::Subscription> install_engine_handlers(Server& server);
 
 }  // namespace jackfield

@@ -35,6 +35,8 @@ int print_help(const Options& options, const std::string& topic);
 int ask_running(const Options& options, const std::string& line);
 /// Lets the running server end, and waits until it has; no longer than its drain_timeout and what an answer may take.
 int stop_running(const Options& options);
+/// Commands for the running server, typed or from a pipe, until `quit` or the end.
+int run_console(const Options& options);
 int enable_module(const Options& options, const std::string& name);
 /// A word that is no command of the program: a module's command, else one for the running server.
 int other_command(const Options& options, const std::vector<std::string>& words);

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kFooter =
     "\nA word that is none of these is a command of an enabled module (`jackfield user add 101`),\n"
     "or goes to the running server. `jackfield help NAME` explains a message, a module or such a command.\n"
-    "\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 errors in the configuration; 4 no server answers.";
+    "\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 errors in the configuration; 4 no server answers; of a server\n75: it was asked to restart, or what `stop CODE` said.";
 
 void add_options(CLI::App& app, Options& options) {
   auto& places = options.places;
@@ -114,6 +114,9 @@ int main(int argc, char** argv) {
   });
   app.add_subcommand("undrain", "Let it take new ones again")->callback([&] { action = [&] { return ask_running(options, "undrain"); }; });
   app.add_subcommand("stop", "End the running server, and wait until it has")->callback([&] { action = [&] { return stop_running(options); }; });
+  app.add_subcommand("console", "Give the running server commands, with history and completion; also from a pipe")->callback([&] {
+    action = [&] { return run_console(options); };
+  });
   app.add_subcommand("version", "Print the version and the commit")->callback([&] { version = true; });
 
   auto* debug = app.add_subcommand("debug", "Show or set how much a module of the running server logs");

@@ -124,7 +124,7 @@ int run_server(const Options& options) {
   if (const auto reason = raise_descriptor_limit(); !reason.empty())
     server.core().log("engine").warning("event=few_descriptors reason={}", log_value(reason));
   const PidFile pid_file(options.pid_file);
-  if (server.run()) return kDone;
+  if (server.run()) return server.exit_code();
   // With a log file, or behind a pipe, the person at the terminal has seen none of it yet.
   for (const auto& problem : server.problems())
     if (!options.places.log_file.empty()) std::cerr << settings::to_text(problem) << '\n';
