@@ -287,12 +287,20 @@ void Session::say(std::string_view line) {
 
 Verdict Session::ask(Message& message) {
   if (over_ || (own_.contains(&message) && !locals_.reenter)) return false;
-  const bool spared = engine_.clock().now() < spared_until_;
-  if (spared || (locals_.maxqueue != 0 && waiting_ >= locals_.maxqueue) || connection_->unsent() > kMostUnsent) {
-    if (!spared) log_.warning("event=script-behind script={} waiting={} message={}", log_value(name_), waiting_, message.name());
-    return unanswered(message);
-  }
+  if (is_spared()) return unanswered(message);
+  const bool behind = (locals_.maxqueue != 0 && waiting_ >= locals_.maxqueue) || connection_->unsent() > kMostUnsent;
+  if (behind && !behind_) log_.warning("event=script-behind script={} waiting={} message={} hint=\"messages go on without it\"", log_value(name_), waiting_, message.name());
+  behind_ = behind;
+  if (behind) return unanswered(message);
   return wait(shared_from_this(), &message);
+}
+
+bool Session::is_spared() {
+  if (locals_.breaker == 0 || late_in_a_row_ < locals_.breaker) return false;
+  const auto now = engine_.clock().now();
+  if (now < spared_until_) return true;
+  spared_until_ = now + locals_.timeout;  // this one question tries it again; until that is answered or late, no other
+  return false;
 }
 
 Task<bool> Session::wait(std::shared_ptr<Session> self, Message* message) {
@@ -320,7 +328,7 @@ void Session::answered_after(Duration time) {
 }
 
 std::string Session::summary() const {
-  auto out = fmt::format("handlers={} waiting={} late={} latency={}ms", handlers(), waiting(), late(), latency().count());
+  auto out = fmt::format("handlers={} watchers={} waiting={} late={} latency={}ms", handlers(), watchers_.size(), waiting(), late(), latency().count());
   if (!channel_.empty()) out += fmt::format(" channel={}", channel_);
   return out;
 }
@@ -330,7 +338,6 @@ void Session::answered_late() {
   log_.warning("event=script-late script={} timeout={}ms", log_value(name_), locals_.timeout.count());
   if (locals_.timebomb) return close("it did not answer in time");
   if (++late_in_a_row_ < locals_.breaker || locals_.breaker == 0) return;
-  // From now on one question after each pause tries it again.
   spared_until_ = engine_.clock().now() + locals_.breaker_pause;
   log_.error("event=script-spared script={} late={} pause={}ms", log_value(name_), late_in_a_row_, locals_.breaker_pause.count());
 }

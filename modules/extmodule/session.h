@@ -53,7 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::uint64_t late() const { return late_; }
   /// How long its answers take, the last ones counting most.
   Duration latency() const { return std::chrono::duration_cast<Duration>(latency_); }
-  /// `handlers=2 waiting=0 late=0 latency=3ms`, for people.
+  /// `handlers=2 watchers=1 waiting=0 late=0 latency=3ms`, for people.
   std::string summary() const;
   bool owes_secret() const { return !door_.secret.empty(); }
   const std::string& channel() const { return channel_; }  ///< empty: none
@@ -78,6 +78,8 @@ class Session : public std::enable_shared_from_this<Session> {
   static Task<bool> wait(std::shared_ptr<Session> self, Message* message);
   /// What becomes of a message the script does not answer: the next handler, or `on_fail`.
   bool unanswered(Message& message) const;
+  /// The breaker is open, but for one question after each pause.
+  bool is_spared();
   void answered_late();
   void answered_after(Duration time);
   void watched(const Message& message, bool handled);
@@ -113,6 +115,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Counter& answer_time_;
   int late_in_a_row_ = 0;
   MonoTime spared_until_ = {};  ///< the breaker is open: not asked before this
+  bool behind_ = false;  ///< it was too far behind to be asked when that was last to happen
   bool skipped_watches_ = false;
   std::optional<std::vector<WireMessage>> held_;
 };

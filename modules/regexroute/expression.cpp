@@ -23,6 +23,9 @@ std::vector<std::string_view> split_arguments(std::string_view text) {
   return arguments;
 }
 
+/// What a rule makes of itself again and again, twice as long each time, ends here.
+constexpr std::size_t kLongest = 64 * 1024;
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
@@ -115,6 +118,7 @@ std::string Expression::evaluate(const pattern::Captures& captures, FunctionCont
         break;
     }
   }
+  if (out.size() > kLongest) out.resize(kLongest);
   return out;
 }
 

@@ -197,7 +197,7 @@ constexpr Function kFunctions[] = {
     {"add", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, add); }, "$(add,A,B[,WIDTH])"},
     {"chr", 1, 1, [](Arguments a, FunctionContext&) { return std::string(1, static_cast<char>(number(a[0].value))); }, "$(chr,CODE)"},
     {"config", 2, 2, [](Arguments a, FunctionContext& c) { return run_parameter(fmt::format("config.{}.{}", a[0].value, a[1].value), c); }, "$(config,SECTION,KEY)"},
-    {"dispatching", 0, 0, [](Arguments, FunctionContext&) { return std::string("0"); }, "$(dispatching)"},
+    {"dispatching", 0, 0, [](Arguments, FunctionContext& c) { return std::to_string(c.depth); }, "$(dispatching)"},
     {"div", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, [](long long x, long long y) { return divisible(x, y) ? x / y : 0; }); }, "$(div,A,B[,WIDTH])"},
     {"during", 1, kAnyNumber, during, "$(during,08:00-18:00,mon-fri)"},
     {"engine", 1, 1, [](Arguments a, FunctionContext& c) { return run_parameter(a[0].value, c); }, "$(engine,NAME)"},

@@ -18,6 +18,7 @@ struct FunctionContext {
   const Message& message;
   Variables& variables;
   Engine& engine;
+  int depth = 0;  ///< of messages that rules dispatch for messages that rules dispatched
   std::map<std::string, bool, std::less<>> registered = {};  ///< users that were asked for, and whether they are
 };
 

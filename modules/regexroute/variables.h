@@ -11,13 +11,20 @@ namespace jackfield::regexroute {
 
 class Variables {
  public:
+  static constexpr std::size_t kMost = 100000;
+
   /// A variable that is not there reads as empty.
   std::string_view get(std::string_view name) const {
     const auto found = values_.find(name);
     return found == values_.end() ? std::string_view() : std::string_view(found->second);
   }
   bool has(std::string_view name) const { return values_.contains(name); }
-  void set(std::string_view name, std::string value) { values_.insert_or_assign(std::string(name), std::move(value)); }
+  /// False: there are too many already. Their names may come from callers.
+  bool set(std::string_view name, std::string value) {
+    if (values_.size() >= kMost && !has(name)) return false;
+    values_.insert_or_assign(std::string(name), std::move(value));
+    return true;
+  }
   void clear(std::string_view name) {
     if (const auto found = values_.find(name); found != values_.end()) values_.erase(found);
   }

@@ -18,6 +18,8 @@ namespace param = messages::param;
 using Verb = Action::Verb;
 
 constexpr Duration kLongestSleep = std::chrono::seconds(60);
+constexpr std::size_t kMostSteps = 200000;  // sections that include themselves twice would go on for ever
+constexpr int kDeepestDispatch = 10;        // a rule that dispatches what it answers would, too
 
 /// Yate's levels: 0 is the worst, 10 says everything.
 void debug_line(Logger& log, std::string_view text) {
@@ -36,7 +38,7 @@ Walk::Walk(WalkServices services, std::shared_ptr<const RuleSet> rules, Message&
     : services_(services),
       rules_(std::move(rules)),
       message_(&message),
-      functions_{message, services.variables, services.engine},
+      functions_{message, services.variables, services.engine, services.dispatching},
       match_(trimmed(match)) {
   if (message.flag(param::kTraceToMsg)) trace_.emplace();
 }
@@ -58,6 +60,11 @@ bool Walk::run() {
         continue;
       }
       const Rule& next = frame.block->rules[frame.next++];
+      if (++steps_ > kMostSteps) {
+        services_.log.error("{}:{}: given up after {} rules: sections include one another over and over", next.where.file, next.where.line, kMostSteps);
+        frames_.clear();
+        break;
+      }
       if (!next.otherwise) frame.chain_entered = false;
       if (frame.chain_entered) continue;
       tested_ = &next;
@@ -152,6 +159,10 @@ bool Walk::act(const Rule& rule) {
     case Verb::enqueue:
     case Verb::dispatch: {
       if (argument.empty()) break;
+      if (action.verb == Verb::dispatch && functions_.depth >= kDeepestDispatch) {
+        services_.log.error("{}:{}: {} is not dispatched: rules dispatch what rules dispatched, {} times", rule.where.file, rule.where.line, argument, kDeepestDispatch);
+        break;
+      }
       auto made = std::make_unique<Message>(argument, services_.engine.clock().wall());
       assign(action, *made);
       made->share_payload(*message_);
@@ -160,7 +171,9 @@ bool Walk::act(const Rule& rule) {
         break;
       }
       dispatched_ = std::move(made);
+      ++services_.dispatching;
       verdict_.emplace(services_.engine.bus().dispatch(*dispatched_));
+      --services_.dispatching;
       if (!verdict_->immediate()) return false;
       answered(verdict_->handled());
       break;
@@ -189,7 +202,10 @@ void Walk::assign(const Action& action, Message& into) {
     switch (assignment.kind) {
       case Kind::set_parameter: into.set(name, value(assignment.value)); break;
       case Kind::clear_parameter: into.erase(name); break;
-      case Kind::set_variable: services_.variables.set(name, value(assignment.value)); break;
+      case Kind::set_variable:
+        if (!services_.variables.set(name, value(assignment.value)))
+          services_.log.error("event=too-many-variables count={} name={}", Variables::kMost, log_value(name));
+        break;
       case Kind::clear_variable: services_.variables.clear(name); break;
     }
   }

@@ -33,6 +33,7 @@ struct WalkServices {
   Variables& variables;
   Pendings& pendings;
   Logger& log;
+  int& dispatching;  ///< how many rules wait on the stack for the end of what they dispatch
 };
 
 class Walk {
@@ -90,6 +91,7 @@ class Walk {
   const Rule* tested_ = nullptr;  ///< its conditions are gone through …
   std::size_t condition_ = 0;     ///< … and this one is next
   bool holding_ = false;          ///< those before it hold
+  std::size_t steps_ = 0;         ///< rules it came by
   bool handled_ = false;
   std::optional<std::string> result_;
   std::optional<std::vector<std::string>> trace_;

@@ -143,6 +143,34 @@ class Lines(External):
         script.close()
         self.assertEqual(other.ask("%%>setlocal:timeout:"), "%%<setlocal:timeout:500:true")
 
+    def test_lines_byte_for_byte(self):
+        script = self.connect()
+
+        def hears(sent, *replies):
+            script.socket.sendall(sent)
+            for reply in replies:
+                line = script.read()
+                self.assertEqual(line, reply)
+        longest = "%%>setlocal:id:" + "x" * (8191 - len("%%>setlocal:id:"))  # one less than bufsize, without its end
+        hears(longest.encode() + b"\n", "%%<setlocal:id:" + longest[15:] + ":true")
+        hears(b"%%>setlocal:timeout:\r\n", "%%<setlocal:timeout:500:true")
+        hears(b"\n\r\n\n%%>setlocal:timeout:\n", "%%<setlocal:timeout:500:true")  # empty lines are none
+        for byte in b"%%>watch:one.byte.at.a.time\n":
+            script.socket.sendall(bytes([byte]))
+        self.assertEqual(script.read(), "%%<watch:one.byte.at.a.time:true")
+        hears(b"%%>setlocal:reason:a%Jb%%c%z%A%_\n", "%%<setlocal:reason:a%Jb%%c%z%A%_:true")
+        # Malformed ones come back as they are and change nothing.
+        for wrong in ("x", "%", "%%", "%%>", "%%<", "%%>:", "%%<message:1", "%%<message:1:true:a%b", "%%<install:1:x:true", "%%>install", "%%>install:1",
+                      "%%>install:x:name", "%%>install:-1:name", "%%>install:1:na%me", "%%>install:1:name:%a:b", "%%>uninstall:%", "%%>watch:%q", "%%>setlocal:%:1",
+                      "%%>setlocal:id:%", "%%>debug:1:%", "%%>message", "%%>message:", "%%>message:1:", "%%>message:1:2:", "%%>message:1:2:a::b=%", "%%>Message:1:0:a:",
+                      " %%>quit", "%%>quit2", "Error in: x", "\x01\x7f", "%%>message:1:99999999999999999999:a:"):
+            hears(wrong.encode() + b"\n", "Error in: " + wrong)
+        hears(b"%%>message:\xe4\xff:5:a.b::k\xff=\xfe\n".replace(b"\xff", b"").replace(b"\xfe", b"").replace(b"\xe4", "ä".encode()), "%%<message:ä:false:a.b::k=")
+        script.socket.sendall(b"%%>message:n:5:a.b::k=\x00\x01\n")
+        self.assertEqual(script.read(), "%%<message:n:false:a.b::k=%@%A")
+        script.send("%%>setlocal:id:" + "x" * (8192 - 15))
+        self.assertIsNone(script.read())
+
     def test_a_script_that_does_not_read_is_left_behind(self):
         deaf, loud = self.connect(), self.connect()
         deaf.ask("%%>watch:my.event")
@@ -184,10 +212,16 @@ class Breaker(External):
             self.assertEqual(asking.ask("%%>message:1:5:call.route::called=1"), routed)
         self.assertLess(time.monotonic() - begun, 0.5)
         time.sleep(1.1)
-        asking.send("%%>message:2:5:call.route::called=1")
+        # One question tries it again; until it is answered, others still go on without it.
+        asking.send("%%>message:2:5:call.route::called=1", "%%>message:1:5:call.route::called=1")
+        self.assertEqual(asking.read(), routed)
         line = silent.read()
         silent.send(f"%%<message:{line.split(':')[1]}:true::answered")
         self.assertEqual(asking.read(), "%%<message:2:true:call.route:answered:called=1")
+        asking.send("%%>message:3:5:call.route::called=1", "%%>message:4:5:call.route::called=1")
+        for _ in range(2):
+            silent.send(f"%%<message:{silent.read().split(':')[1]}:true::again")
+        self.assertEqual([asking.read()[-14:] for _ in range(2)], ["again:called=1"] * 2)
 
 
 class Started(External):

@@ -17,6 +17,8 @@ class Rules(Case):
                    "[extra]\ncall.route=110,called,unreachable\n"
                    "[default]\n"
                    "^5=-;error=busy;cause_sip=486;reason_sip=All agents are busy\n"
+                   "^7\\(...\\)$=if $(registered,\\1)=-;error=busy\n"
+                   "^7=-;error=forbidden\n"
                    "^9\\(...\\)$=;called=\\1;osip_X-Department=$(upper,sales);callername=A ${callername} B\n"
                    f"[unreachable]\n^103$=sip/sip:mailbox@{self.callee.hostport};osip_X-For=\\0\n")
         self.jackfield.start()
@@ -54,6 +56,17 @@ class Rules(Case):
 
     def test_a_user_who_is_not_registered_has_his_calls_taken_elsewhere(self):
         self.assertEqual(self.rings("103")["x-for"], "103")
+
+    def test_BR_15_a_rule_asks_whether_a_user_is_registered(self):
+        self.caller.invite("7102").refused(486)
+        self.caller.invite("7103").refused(403)
+        self.caller.invite("7999").refused(403)
+        self.callee.unregister()
+        self.caller.invite("7102").refused(403)
+        self.callee.register()
+        self.jackfield.kill()  # what the store kept is known again
+        self.jackfield.start()
+        self.caller.invite("7102").refused(486)
 
     def test_N_5_a_broken_file_is_refused_with_its_line_and_the_rules_in_force_stay(self):
         with open(self.rules, encoding="utf-8") as file:

@@ -125,7 +125,7 @@ class Examples(Scripts):
         users = self.file("users", f"101:{PASSWORD}\n102:{PASSWORD}\n")
         server = self.serve({"registrar.py": users, "ban_guessers.mjs": "3 60 600"}, sip={"guard": {"ban_after": 0, "delay": 0, "exempt": self.address(9)}})
         self.handlers_are_there(server, 4)
-        wait_for("both scripts", lambda: server.command("external").stdout.count("pid=") == 2)
+        wait_for("it to watch", lambda: "watchers=1" in server.command("external").stdout, 10)
         guesser, honest = self.address(7), self.address(8)
         names = [f"10{number % 2 + 1}" for number in range(4)]
         for name in names:
@@ -189,7 +189,7 @@ class Examples(Scripts):
         caller, callee = self.phone(server, "101", PASSWORD), self.phone(server, "102", PASSWORD)
         callee.register()
         with subprocess.Popen([os.path.join(SHARE, "watch_calls.py"), self.path], stdout=subprocess.PIPE, text=True) as watching:
-            wait_for("it to watch", lambda: "connected=2" in server.command("status", "extmodule").stdout)
+            wait_for("it to watch", lambda: "watchers=3" in server.command("external").stdout)
             call = caller.invite("102")
             callee.incoming().reply(486)
             call.refused(486)
@@ -207,6 +207,30 @@ class Library(Scripts):
         self.assertEqual(jackfield.escape("a=b", True), "a%}b")
         for wrong in ("%", "a%", "%a"):
             self.assertRaises(jackfield.ProtocolError, jackfield.unescape, wrong)
+
+    def test_a_script_of_role_channel_calls_a_phone(self):
+        server = self.serve({"registrar.py": self.file("users", f"102:{PASSWORD}\n")})
+        self.handlers_are_there(server, 4)
+        phone = self.phone(server, "102", PASSWORD)
+        phone.register()
+        answers = []
+
+        async def play():
+            script = jackfield.Script(self.path, role="channel")
+
+            @script.on_start
+            async def start():
+                await script.setlocal("id", "robot/1")
+                route = await script.dispatch("call.route", called="102", caller="900")
+                answers.append(await script.dispatch("call.execute", **{**route, "callto": route.retval}))
+            await script.serve()  # until its call has ended
+        calling = threading.Thread(target=asyncio.run, args=(play(),))
+        calling.start()
+        incoming = phone.incoming(10)
+        incoming.reply(486)
+        calling.join(10)
+        self.assertFalse(calling.is_alive())
+        self.assertEqual((answers[0].handled, answers[0]["id"], answers[0]["called"]), (True, "robot/1", "102"))
 
     def test_a_handler_answers_changes_deletes_fails_and_waits(self):
         self.serve()
@@ -298,10 +322,23 @@ class OwnCalls(Scripts):
         script.run()
         """
 
+    NODE = """\
+        #!/usr/bin/env node
+        import { Script } from "%(library)s/jackfield.mjs";
+        const script = new Script();
+        script.onStart(() => script.setlocal("id", "node/1"));
+        script.call((message) => {
+          script.enqueue("call.ringing", { id: "node/1", targetid: message.parameters.get("id") });
+          setTimeout(() => script.enqueue("call.drop", { id: message.parameters.get("id"), reason: "busy" }), 100);
+          return true;
+        });
+        await script.run();
+        """
+
     def setUp(self):
         super().setUp()
         library = {"library": SHARE}
-        for name, text in (("routes.py", self.ROUTES), ("greeter.py", self.GREETER)):
+        for name, text in (("routes.py", self.ROUTES), ("greeter.py", self.GREETER), ("node.py", self.NODE)):
             os.chmod(self.file(name, text % library), 0o755)
         self.jackfield = self.serve({"routes.py": ""}, general={"scripts_dir": self.folder})
         self.handlers_are_there(self.jackfield, 2)
@@ -317,6 +354,13 @@ class OwnCalls(Scripts):
         call.expect(180)
         call.refused(486)
         wait_for("its script to be gone", lambda: self.running() == 0)
+
+    def test_a_script_in_javascript_does_the_same(self):
+        os.rename(os.path.join(self.folder, "node.py"), os.path.join(self.folder, "node.mjs"))
+        os.symlink("node.mjs", os.path.join(self.folder, "node.py"))  # what the rule of these tests calls it
+        call = self.user("101").invite("nodata-node")
+        call.expect(180, seconds=10)
+        call.refused(486)
 
     def test_the_end_of_the_call_ends_its_script(self):
         call = self.user("102").invite("nodata-greeter")

@@ -338,3 +338,28 @@ TEST_CASE("whether a user is registered is a condition: elsewhere the file is re
     CHECK(problems[0].text.find("left side") != std::string::npos);
   }
 }
+
+TEST_CASE("rules that dispatch what they answer come to an end, and say where") {
+  Rules rules("[extra]\nmy.message=100\n[my.message]\n.*=;$depth=$(dispatching)\n.*=dispatch my.message\n[default]\n.*=dispatch my.message\n");
+  rules.route("1");
+  CHECK(rules.host.engine().logged("regexroute.conf:5: my.message is not dispatched"));
+  Rules shown("[extra]\nmy.message=100\n[my.message]\n.*=;$depth=$(dispatching)\n[default]\n.*=dispatch my.message\n.*=$(depth) $(dispatching)\n");
+  CHECK(shown.target("1") == "1 0");
+}
+
+TEST_CASE("sections that include one another over and over are given up") {
+  std::string text = "[priorities]\nmaxdepth=100\n[default]\n";
+  for (int i = 0; i < 4; ++i) text += ".*=include default\n";
+  Rules rules(text);
+  CHECK(rules.target("1") == "");
+  CHECK(rules.host.engine().logged("given up after"));
+}
+
+TEST_CASE("what rules make of callers' names and of themselves has an end") {
+  Rules many("[default]\n.*=;$seen_\\0=1\n.*=$(variables,count)\n");
+  for (int i = 0; i < 100; ++i) many.route(std::to_string(i));
+  CHECK(many.target("0") == "100");
+  Rules longer("[$init]\nv=x\n[default]\n.*=;$v=$(v)$(v)\n.*=$(length,$v)\n");
+  for (int i = 0; i < 40; ++i) longer.route("1");
+  CHECK(longer.target("1") == "65536");
+}
