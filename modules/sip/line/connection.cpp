@@ -76,10 +76,11 @@ void Connection::change(ConnectionSettings settings) {
   }
   const bool again = std::exchange(stopped_, false) || change == Change::refresh;
   const bool other_servers = change == Change::renew;
+  const bool other_credentials = other_servers || settings.password != context_.settings.password || settings.authname != context_.settings.authname;
   context_.settings = std::move(settings);
   successor_.reset();
   if (other_servers) context_.servers = Servers(context_.settings);
-  if (change != Change::unseen) registration_.settings_changed();
+  if (change != Change::unseen) registration_.settings_changed(other_credentials);
   context_.services.addresses_changed(context_.number);
   if (again || other_servers) return begin();
   start_homing();
@@ -123,7 +124,7 @@ void Connection::registration_changed() {
   context_.seen_host.clear();
   context_.use_flow({});
   stopped_ = false;
-  registration_.settings_changed();
+  registration_.settings_changed(true);
   context_.services.addresses_changed(context_.number);
   begin();
 }

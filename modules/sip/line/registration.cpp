@@ -106,9 +106,9 @@ void Registration::probe() {
   attempt(Purpose::probe);
 }
 
-void Registration::settings_changed() {
+void Registration::settings_changed(bool other_credentials) {
   asked_ = context_.settings.interval;
-  proofs_.clear();
+  if (other_credentials) proofs_.clear();
 }
 
 // What happens by itself.
@@ -132,7 +132,8 @@ void Registration::turn() {
     case State::waiting:
     case State::registered:
     case State::failed:
-      if (!attempt_) attempt(Purpose::refresh);
+      if (attempt_) again_ = true;  // a probe was quicker
+      else attempt(Purpose::refresh);
       return;
     case State::unregistered:
     case State::registering:
@@ -223,7 +224,8 @@ std::string Registration::write(const std::string& branch) {
   writer.cseq(++cseq_, "REGISTER");
   writer.header(HeaderId::contact, removal ? fmt::format("<{}>;expires=0", attempt_->contact) : fmt::format("<{}>", attempt_->contact));
   if (!removal && attempt_->purpose == Purpose::refresh)
-    for (const auto& old : old_contacts_) writer.header(HeaderId::contact, fmt::format("<{}>;expires=0", old));
+    for (const auto& old : old_contacts_)
+      if (old != attempt_->contact) writer.header(HeaderId::contact, fmt::format("<{}>;expires=0", old));
   writer.header(HeaderId::expires, removal ? 0UL : static_cast<unsigned long>(asked_.count()));
   writer.header(HeaderId::supported, "path");  // RFC 3327: an edge in between may record itself
   if (!context_.core().settings->useragent.empty()) writer.header(HeaderId::user_agent, context_.core().settings->useragent);

@@ -45,8 +45,8 @@ class Registration {
   void withdraw();
   /// Tries the main server, beside the binding there is (EL-9).
   void probe();
-  /// The settings in the context are new; what is registered may stay.
-  void settings_changed();
+  /// The settings in the context are new; what is registered may stay. Other credentials want another challenge.
+  void settings_changed(bool other_credentials);
 
   void turn();
   void due();

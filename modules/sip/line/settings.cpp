@@ -128,7 +128,8 @@ class Reader {
     else if (!said.empty()) fail(fmt::format("ip_transport: there is no transport \"{}\" (udp, tcp)", said));
     if (const auto said = text(param::kOutbound); !said.empty()) {
       out_.outbound = destination(param::kOutbound.name, said);
-      const auto uri = Uri::parse(said.starts_with("sip:") ? said : "sip:" + said);
+      const auto text = said.starts_with("sip:") ? said : "sip:" + said;
+      const auto uri = Uri::parse(text);
       if (uri && uri->parameter("lr")) out_.outbound_route = fmt::format("<{}>", uri->text);
     } else if (const auto remote = text(param::kIpTransportRemoteip); !remote.empty()) {
       out_.outbound = destination(param::kIpTransportRemoteip.name, remote);
