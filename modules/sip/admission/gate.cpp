@@ -12,6 +12,7 @@
 #include "call/reasons.h"
 #include "answer.h"
 #include "guard/guard.h"
+#include "line/connections.h"
 #include "sip/text.h"
 #include "sip/uri.h"
 
@@ -56,6 +57,20 @@ std::optional<int> asked_code(const jackfield::Message& message) {
   return std::nullopt;
 }
 
+/// A call that came in by a connection: COMPAT §6 has username and domain set, which make nobody a user of ours.
+Sender sender_of(const line::Line& line) {
+  const auto& settings = line.settings();
+  Sender sender{.kind = Sender::Kind::line, .line = settings.name};
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) sender.parameters.emplace_back(name, value);
+  };
+  add(param::kUsername, settings.username);
+  add(param::kDomain, settings.domain);
+  if (settings.transfer) add(param::kTransfer, *settings.transfer ? "true" : "false");
+  for (const auto& [name, value] : settings.inbound) add(name, value);
+  return sender;
+}
+
 bool begins_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
 }  // namespace
@@ -77,7 +92,9 @@ std::chrono::seconds Gate::now() const {
 void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done) {
   const auto& access = core_.listener(request.flow).access;
   const auto& source = request.flow.remote;
-  // D2 (1), the source belongs to a connection, goes here once there are connections.
+  // D2 (1). A registration is a user's, also of a connection that registers here.
+  const auto* line = core_.connections && purpose != Purpose::registration ? core_.connections->entry(request.flow, request.message) : nullptr;
+  if (line) return done(sender_of(*line), request, {});
   if (access.is_denied(source)) return refuse_unproved(request, 403, {}, "source is in deny=");
   // A registration is somebody's: being trusted names nobody.
   if (purpose != Purpose::registration && access.is_trusted(source)) return done({.kind = Sender::Kind::trusted}, request, {});

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "answer.h"
+#include "call/begin_call.h"
 #include "call/control.h"
 #include "call/description.h"
 #include "call/incoming_leg.h"
@@ -22,7 +23,6 @@ namespace {
 
 namespace param = messages::param;
 
-constexpr std::string_view kPrefix = "sip/";
 constexpr Duration kDrainLimit{800};  // the engine cuts a drain off after a second; what then still waits must be ended before
 constexpr unsigned long kRetryAfter = 5;  // s, with a 503 of our own
 
@@ -273,48 +273,7 @@ void Calls::timer(std::uint64_t id) {
 
 // From the bus.
 
-Verdict Calls::execute(BusMessage& message) {
-  auto callto = message.get(param::kCallto);
-  if (!callto.starts_with(kPrefix)) return false;
-  const auto* caller = message.payload<ChannelHandle>();
-  const bool begins = !caller && (!message.get(param::kTarget).empty() || !message.get(param::kDirect).empty());
-  if (!caller && !begins) return false;
-  const auto refuse = [&](std::string_view error, std::string_view reason) {
-    message.set(param::kError, error).set(param::kReason, reason);
-    return false;
-  };
-  auto& services = *services_;
-  const bool emergency = message.flag(param::kEmergency, false);
-  if (!emergency && services.core.engine.draining()) return refuse("shutdown", "Shutting down");
-  if (!emergency && services.is_full()) return refuse("congestion", "Too many calls");
-  // Before there is a leg: one that nobody heard of begin has no end to tell either.
-  if (caller && !services.core.engine.channels().find(caller->id)) return refuse("nocall", "The caller is gone");
-  callto.remove_prefix(kPrefix.size());
-  const auto target = find_target(services.core, services.bindings, callto, message);
-  if (!target) {
-    services.core.log.info("event=no_target channel={} callto={} error={} reason={}", caller ? caller->id : "-", log_value(callto), target.error().error,
-                           log_value(target.error().reason));
-    return refuse(target.error().error, target.error().reason);
-  }
-
-  const LegTable::Scope scope(services.legs);
-  if (begins) {
-    if (!message.has(param::kBillid)) message.set(param::kBillid, services.core.engine.channels().next_billid());
-    // His phone shows to whom he is about to talk.
-    if (message.get(param::kCaller).empty() && message.has(param::kTarget)) message.set(param::kCaller, message.get(param::kTarget));
-  }
-  auto& leg = static_cast<OutgoingLeg&>(services.legs.add(std::make_unique<OutgoingLeg>(services, *target, message)));
-  if (begins) {
-    leg.go_on_to(message);
-    message.set(param::kId, leg.id()).set(param::kTargetid, leg.id());
-    leg.call(message);
-    return true;
-  }
-  services.core.engine.channels().connect(caller->id, leg.id());
-  message.set(param::kPeerid, leg.id()).set(param::kTargetid, leg.id());
-  leg.call(message);
-  return true;
-}
+Verdict Calls::execute(BusMessage& message) { return begin_call(services_, message); }
 
 namespace {
 

@@ -199,6 +199,8 @@ void Exchange::refresh() {
   refreshing_ = false;
 }
 
+bool Exchange::send_again() { return send(offered_ ? std::string(leg_.sent_description()) : std::string()); }
+
 bool Exchange::send(std::string_view body) {
   leg_.services().legs.disown(client_);
   client_ = leg_.send_request(Method::invite, body);

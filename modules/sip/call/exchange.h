@@ -44,6 +44,8 @@ class Exchange {
   void refused() { state_ = State::idle; }
   /// A 2xx to our INVITE, first or repeated; the dialog is up to date. Acknowledges it unless the answer is still due.
   void success(const Message& response);
+  /// The INVITE under way once more, with a number of its own. False: it could not be sent.
+  bool send_again();
   /// Any other response to a re-INVITE of ours. True: the dialog is over (408, 481; §12.2.1.2).
   bool response(const Message& response);
   /// No response came to a re-INVITE of ours.

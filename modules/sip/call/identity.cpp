@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "line/connections.h"
 #include "sip/text.h"
 
 namespace jackfield::sip::call {
@@ -63,8 +64,14 @@ std::string diversion(const jackfield::Message& execute, std::string_view domain
 
 bool is_asserted(HeaderId header) { return std::ranges::find(kAsserted, header) != std::end(kAsserted); }
 
+bool is_believed(const Core& core, std::string_view line) {
+  const auto* connection = core.connections && !line.empty() ? core.connections->find(line) : nullptr;
+  return connection && connection->settings().trust_identity.value_or(core.settings->trust_identity);
+}
+
 bool is_believed(const Core& core, const Sender& sender) {
-  return core.settings->trust_identity && (sender.kind == Sender::Kind::trusted || sender.kind == Sender::Kind::line);
+  if (sender.kind == Sender::Kind::line) return is_believed(core, sender.line);
+  return core.settings->trust_identity && sender.kind == Sender::Kind::trusted;
 }
 
 bool is_believed(const Core& core, const stack::FlowId& flow) { return core.settings->trust_identity && core.listener(flow).access.is_trusted(flow.remote); }

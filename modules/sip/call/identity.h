@@ -13,6 +13,8 @@ namespace jackfield::sip::call {
 /// A header that says who somebody is, on its sender's word.
 bool is_asserted(HeaderId header);
 bool is_believed(const Core& core, const Sender& sender);
+/// Of a connection's servers.
+bool is_believed(const Core& core, std::string_view line);
 /// Of the far end of a flow that we call or that answers.
 bool is_believed(const Core& core, const stack::FlowId& flow);
 

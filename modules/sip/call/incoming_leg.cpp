@@ -40,6 +40,7 @@ IncomingLeg::IncomingLeg(Services& services, const Message& invite, const stack:
   caller_ = parties.caller;
   called_ = parties.called;
   username_ = sender.username;
+  line_ = sender.line;
   authenticated_ = sender.kind == Sender::Kind::user;
   for (const auto& [name, value] : sender.parameters)
     if (name == param::kTransfer.name) transfer_allowed_ = parse_boolean(value);

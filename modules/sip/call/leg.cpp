@@ -131,6 +131,7 @@ void Leg::acknowledge(const Message& ack) {
 }
 
 void Leg::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId&) {
+  if (response.status() >= 200 && proved(transaction, response)) return;
   if (transaction == bye_) {
     if (response.status() < 200) return;
     services_.legs.disown(bye_);
@@ -152,6 +153,18 @@ void Leg::response(stack::ClientTransactionId transaction, const Message& respon
   }
   services_.legs.disown(transaction);
   if (exchange_.response(response)) drop({"nocall"});
+}
+
+// RFC 3261 §22.2: the same request once more, with a number of its own.
+bool Leg::proved(stack::ClientTransactionId transaction, const Message& response) {
+  const bool challenge = response.status() == 401 || response.status() == 407;
+  const bool ending = transaction == bye_;
+  if (!challenge || !customer_ || (!ending && (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting))) return false;
+  if (customer_->proofs.learn(response) != line::Proofs::Verdict::answer) return false;
+  services_.legs.disown(transaction);
+  if (ending) write_bye();
+  else if (!exchange_.send_again()) drop({"nocall"});
+  return true;
 }
 
 void Leg::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure) {
@@ -208,6 +221,11 @@ void Leg::end_without_ack() {
 
 void Leg::send_bye() {
   bye_waits_ = false;
+  if (customer_) customer_->proofs.begin_round();
+  write_bye();
+}
+
+void Leg::write_bye() {
   bye_ = send_request(Method::bye, {}, [this](Writer& writer) {
     if (!bye_reason_.empty()) writer.header(HeaderId::reason, bye_reason_);
   });
@@ -278,12 +296,14 @@ void Leg::timer(Timer timer) {
       return exchange_.answer_overdue();
     case Timer::join:
       return join_sessions(*this);
+    case Timer::attempt:
+      return attempt_due();
   }
 }
 
 void Leg::set_answered_now() {
   set_answered();
-  for (const Timer timer : {Timer::maxcall, Timer::maxpdd, Timer::provisional}) stop_timer(timer);
+  for (const Timer timer : {Timer::maxcall, Timer::maxpdd, Timer::provisional, Timer::attempt}) stop_timer(timer);
 }
 
 }  // namespace jackfield::sip::call

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "call/session_identity.h"
 #include "call/session_timer.h"
 #include "call/update_exchange.h"
+#include "line/proofs.h"
 #include "stack/dialog.h"
 
 namespace jackfield::sip::call {
@@ -37,8 +39,9 @@ class Leg : public Channel {
     connecting,   ///< a connection for a large INVITE is being opened (D17)
     answer,       ///< what the far end offered in a 2xx is to be answered
     join,         ///< two that were connected are to get a session, and one of them was busy
+    attempt,      ///< a server has not even said 100 (D18)
   };
-  static constexpr std::size_t kTimers = 10;
+  static constexpr std::size_t kTimers = 11;
 
   Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow);
   ~Leg() override;
@@ -56,6 +59,8 @@ class Leg : public Channel {
   /// The number of the far end, and the one it talks to.
   const std::string& far_party() const { return direction() == ChannelDirection::incoming ? caller_ : called_; }
   const std::string& near_party() const { return direction() == ChannelDirection::incoming ? called_ : caller_; }
+  /// The connection the far end is reached by; empty: none.
+  const std::string& line() const { return line_; }
   /// What was said about this far end alone (D6); nothing: the general rule holds.
   std::optional<bool> transfer_allowed() const { return transfer_allowed_; }
   bool gone() const { return gone_; }  ///< it left the bus
@@ -153,6 +158,7 @@ class Leg : public Channel {
   virtual void provisional_due() {}
   virtual void reliable_due() {}
   virtual void connecting_due() {}
+  virtual void attempt_due() {}
   /// A PRACK; nobody but a caller whose call is not answered sends one.
   virtual void acknowledged_reliably(const Request& request) { services_.reply(request, 481); }
   /// Takes the number of a request; false: older than one already seen (§12.2.2).
@@ -181,7 +187,19 @@ class Leg : public Channel {
   FarEnd far_end_;
   SessionTimer session_;
   bool reliable_ = false;  ///< our INVITE lets provisional responses be reliable (RFC 3262)
-  std::string caller_, called_, username_, domain_;
+  std::string caller_, called_, username_, domain_, line_;
+  /// How a connection's server knows us, where that is not by user and address alone.
+  struct OwnContact {
+    std::string user, host, parameter;
+  };
+  std::optional<OwnContact> contact_;
+  /// What proves to a connection's server that we are its customer: with each request from the first challenge on.
+  struct Customer {
+    stack::Credentials credentials;
+    line::Proofs proofs = {};
+    Duration t1{0};  ///< of INVITEs; 0: the general one
+  };
+  std::unique_ptr<Customer> customer_;
   std::string phone_user_;  // of a called phone of ours
   std::optional<bool> transfer_allowed_;
   std::optional<Device> device_;  // finds the phone's next connection
@@ -191,6 +209,9 @@ class Leg : public Channel {
  private:
   void bye(const Request& request);
   void send_bye();
+  void write_bye();
+  /// True: a 401 or 407 that was answered with the same request and credentials.
+  bool proved(stack::ClientTransactionId transaction, const Message& response);
   void session_due();
   void watch_session();
   const stack::FlowId& out_flow();

@@ -35,19 +35,25 @@ const stack::FlowId& Leg::out_flow() {
       set_flow(*newest);
       return flow_;
     }
-  if (const auto hop = Uri::parse(dialog_.next_hop()))
-    if (const auto address = numeric(*hop))
-      if (const auto flow = transport.flow_to(flow_.kind, *address, flow_.listener)) set_flow(*flow);
+  const auto hop = Uri::parse(dialog_.next_hop());
+  auto address = hop ? numeric(*hop) : std::nullopt;
+  // A name stands for the machine that was called: a dialog stays where it was made.
+  if (!address && direction() == ChannelDirection::outgoing) address = flow_.remote;
+  if (address)
+    if (const auto flow = transport.flow_to(flow_.kind, *address, flow_.listener)) set_flow(*flow);
   return flow_;
 }
 
 void Leg::write_contact(Writer& writer) const {
   const auto reach = services_.core.transport.reach(flow_);
-  const auto& user = direction() == ChannelDirection::incoming ? called_ : caller_;
+  const auto& user = contact_ ? contact_->user : direction() == ChannelDirection::incoming ? called_ : caller_;
   std::string contact = "<sip:";
-  if (!user.empty() && !anonymous_) contact.append(escape_user(user)).append("@");
-  contact.append(reach.host).append(":").append(std::to_string(reach.port));
+  // Who hides from the far side may still tell his server, which knows its customer anyway, where its answers go.
+  if (!user.empty() && (contact_ || !anonymous_)) contact.append(escape_user(user)).append("@");
+  if (contact_ && !contact_->host.empty()) contact.append(contact_->host);
+  else contact.append(reach.host).append(":").append(std::to_string(reach.port));
   if (flow_.kind != stack::TransportKind::udp) contact.append(";transport=").append(stack::transport_parameter(flow_.kind));
+  if (contact_) contact.append(contact_->parameter);
   contact += '>';
   writer.header(HeaderId::contact, contact);
 }
@@ -77,6 +83,7 @@ stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, st
     }
     if (!core.settings->useragent.empty()) writer.header(HeaderId::user_agent, core.settings->useragent);
     extra(writer);
+    if (customer_) customer_->proofs.write(writer, method_name(method), dialog.target(), customer_->credentials, core.engine.random());
     if (body.empty()) writer.end();
     else writer.body(content_type, body);
   };
@@ -87,7 +94,8 @@ stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, st
     out.clear();
     write();
   }
-  const auto transaction = core.transactions.send(flow, method, branch, out);
+  const auto t1 = customer_ && method == Method::invite ? customer_->t1 : Duration(0);
+  const auto transaction = core.transactions.send(flow, method, branch, out, t1);
   if (transaction) services_.legs.own(transaction, number_);
   return transaction;
 }

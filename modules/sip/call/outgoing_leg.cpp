@@ -23,70 +23,7 @@ namespace param = messages::param;
 
 constexpr Duration kConnecting{2000};  // D17: how long a connection may take to open before the INVITE goes by UDP after all
 
-/// RFC 3323 §4.1.1.3.
-constexpr std::string_view kAnonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
-
-std::string quoted(std::string_view display) {
-  std::string out = "\"";
-  for (const char c : display) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out += "\" ";
-}
-
-std::string name_addr(std::string_view display, std::string_view user, std::string_view host) {
-  std::string out = display.empty() ? std::string() : quoted(display);
-  out += "<sip:";
-  if (!user.empty()) out.append(escape_user(user)).append("@");
-  return out.append(host).append(">");
-}
-
-/// What a leg is called by: host and port of a URI without its parameters.
-std::string host_port(const Uri& uri) {
-  return uri.port ? fmt::format("{}:{}", uri.host, uri.port) : std::string(uri.host);
-}
-
 }  // namespace
-
-OutgoingLeg::OutgoingLeg(Services& services, const Target& target, const BusMessage& execute)
-    : Leg(services, ChannelDirection::outgoing, target.flow) {
-  device_ = target.device;
-  authenticated_ = target.is_binding;
-  any_transport_ = target.any_transport;
-  phone_user_ = target.username;
-  caller_ = execute.get(param::kCaller);
-  called_ = execute.get(param::kCalled);
-  set_billid(std::string(execute.get(param::kBillid)));
-
-  auto& core = services.core;
-  const auto reach = core.transport.reach(target.flow);
-  // The domain of a call is the route's to say; without one it is where we are.
-  const auto uri = Uri::parse(target.request_uri);
-  domain_ = execute.get(param::kDomain);
-  const auto host = domain_.empty() ? std::string_view(reach.host) : std::string_view(domain_);
-  const auto user = called_.empty() && uri ? unescape(uri->user) : called_;
-  const auto to_host = !target.is_binding && uri ? host_port(*uri) : std::string(host);
-
-  const auto hops = execute.number(param::kAntiloop, core.settings->max_forwards);
-  auto identity = identity_headers(execute, execute.flag(param::kTrustIdentity, is_believed(core, target.flow)), host);
-  extra_ = std::move(identity.headers);
-  anonymous_ = identity.anonymous;
-  auto& random = core.engine.random();
-  set_dialog(stack::Dialog({.call_id = fmt::format("{:016x}{:016x}@{}", random.next(), random.next(), reach.host),
-                            .local_tag = fmt::format("{:016x}", random.next()),
-                            .local = anonymous_ ? std::string(kAnonymous) : name_addr(execute.get(param::kCallername), caller_, host),
-                            .remote = name_addr(execute.get(param::kCalledname), user, to_host),
-                            .target = target.request_uri,
-                            .route = target.route,
-                            .max_forwards = static_cast<unsigned>(std::clamp<long long>(hops, 0, 255))}));
-
-  reliable_ = execute.has(param::kPrack) ? execute.flag(param::kPrack) : core.settings->prack;
-  const auto& limits = core.settings->call;
-  start_timer(Timer::maxcall, Duration(execute.number(param::kMaxcall, limits.maxcall.count())));
-  start_timer(Timer::maxpdd, Duration(execute.number(param::kMaxpdd, limits.maxpdd.count())));
-  start_timer(Timer::timeout, Duration(execute.number(param::kTimeout, limits.timeout.count())));
-}
 
 void OutgoingLeg::call(const BusMessage& execute) {
   auto startup = message(messages::kChanStartup);
@@ -148,6 +85,7 @@ bool OutgoingLeg::send_first(std::string_view body) {
     write(writer, extra_);
   });
   exchange_.invited(invite, !body.empty());
+  if (target_.line) start_timer(Timer::attempt, target_.line->exit.total_timeout);
   return static_cast<bool>(invite);
 }
 
@@ -163,6 +101,7 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
   }
   if (!response.to()) return;
   set_heard();
+  heard(response);
   if (narrow_) narrow_.reset(), stop_timer(Timer::connecting);
   if (response.status() < 200) provisional(response);
   else if (response.status() < 300) success(response);
@@ -172,7 +111,7 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
 BusMessage OutgoingLeg::news(std::string_view name, const Message& response) const {
   auto news = message(name);
   news.set(param::kCallid, fmt::format("sip/{}/{}/{}", dialog().call_id(), dialog().local_tag(), response.to()->tag));
-  copy_headers(news, response, is_believed(services_.core, flow()));
+  copy_headers(news, response, line_.empty() ? is_believed(services_.core, flow()) : is_believed(services_.core, line_));
   auto description = description_of(response);
   // What was agreed reliably need not be said again, and what is said does not count (RFC 6337 §2.2).
   if (const auto* early = early_.find(response.to()->tag); early && response.status() >= 200 && (early->complete || description.empty()))
@@ -186,6 +125,7 @@ BusMessage OutgoingLeg::news(std::string_view name, const Message& response) con
 void OutgoingLeg::provisional(const Message& response) {
   const int code = response.status();
   if (code == 100 || state_ == State::cancelling) return;
+  progressed_ = true;
   far_end_.learn(response);
   if (auto* early = early_.take(dialog(), response)) {
     if (!take_reliable(*early, response)) return;
@@ -310,7 +250,11 @@ void OutgoingLeg::refused(const Message& response) {
   if (response.status() == 422 && state_ == State::calling && session().raise(response, session_terms()) &&
       send_first(exchange_.offered() ? sent_description() : std::string()))
     return;
+  if (proved_first(response)) return;
+  const bool elsewhere = response.status() == 408 || response.status() == 503;  // EL-2; RFC 3263 §4.3
+  if (elsewhere && move_on(line::Failure::refused, from_response(response))) return;
   state_ = State::over;
+  stop_timer(Timer::attempt);
   services_.legs.disown(exchange_.client());
   exchange_.refused();
   if (!gone() && response.status() < 400) leave(services_.redirects->redirected(*this, response, extra_, anonymous_), response.status());
@@ -345,7 +289,9 @@ bool OutgoingLeg::fall_back() {
 void OutgoingLeg::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
   if (transaction != exchange_.client() || (state_ != State::calling && state_ != State::cancelling)) return Leg::client_failed(transaction, failure);
   if (failure == stack::ClientFailure::flow_closed && fall_back()) return;
+  if (failure != stack::ClientFailure::stopped && move_on(line::Failure::unreachable, {"noanswer"})) return;
   state_ = State::over;
+  stop_timer(Timer::attempt);
   services_.legs.disown(transaction);
   exchange_.refused();
   leave({"noanswer"});  // D15: a phone that does not answer is 480 to the caller
@@ -356,6 +302,7 @@ void OutgoingLeg::client_failed(stack::ClientTransactionId transaction, stack::C
 
 void OutgoingLeg::end_setup(const DisconnectReason& reason) {
   updates().end();
+  stop_timer(Timer::attempt);
   if (state_ != State::calling) {
     state_ = State::over;
     return;

@@ -25,13 +25,16 @@ class OutgoingLeg final : public Leg {
  public:
   enum class State : std::uint8_t {
     preparing,   ///< a media module is asked for the offer
+    moving,      ///< where the next server is, is being found out
     calling,     ///< the INVITE left
     cancelling,  ///< given up; its final response is to come (RFC 3261 §9.1)
     answered,
     over,
   };
 
-  OutgoingLeg(Services& services, const Target& target, const BusMessage& execute);
+  /// `target` is ready.
+  OutgoingLeg(Services& services, Target target, const BusMessage& execute);
+  ~OutgoingLeg() override;
 
   State state() const { return state_; }
   /// Sends the INVITE, at once unless a media module waits.
@@ -56,6 +59,27 @@ class OutgoingLeg final : public Leg {
   void refresh_target(const Message& message) override;
 
  private:
+  /// What the far side is told of the parties, in each attempt the same.
+  struct Names {
+    std::string from_user, from_display, to_user, to_display, domain;
+    unsigned max_forwards = 70;
+  };
+
+  // Attempts (D18, RFC 3263 §4.3).
+  /// A dialog of its own for each place where the call is tried.
+  void begin_dialog();
+  bool send_attempt();
+  /// Leaves the place that failed for the next one; false: there is none, or somebody was reached.
+  bool move_on(line::Failure failure, DisconnectReason otherwise);
+  void next_attempt();
+  void looked_up(const stack::Resolved& resolved);
+  void give_up();
+  void attempt_due() override;
+  /// The connection is told that its server is there.
+  void heard(const Message& response);
+  /// A 401 or 407 that was answered.
+  bool proved_first(const Message& response);
+
   void send_invite(std::optional<std::string> sdp);
   void provisional(const Message& response);
   void go_on();
@@ -84,6 +108,12 @@ class OutgoingLeg final : public Leg {
   State state_ = State::preparing;
   mutable EarlyDialogs early_;
   std::unique_ptr<Onward> onward_;  // of a leg without a caller
+  Target target_;
+  Names names_;
+  bool heard_ = false;       // of this attempt's server
+  bool progressed_ = false;  // a 101 to 199: somebody was reached
+  stack::ResolveId lookup_ = 0;
+  DisconnectReason failure_;  // of the last attempt that came to an end
   bool any_transport_ = false;           // nothing says how the far end is reached
   std::optional<stack::FlowId> narrow_;  // the way by UDP, while one by TCP is tried first (D17)
   std::string early_tag_;  // of the far end that rings, the last one where several do

@@ -96,7 +96,9 @@ DisconnectReason Redirects::redirected(OutgoingLeg& leg, const Message& response
     if (auto contacts = passed_contacts(response); !contacts.empty()) set_parameter(reason, param::kCalleduri, contacts);
     return reason;
   }
-  const bool allowed = policy == RedirectPolicy::anyone || (policy == RedirectPolicy::users && !leg.user().empty());
+  const auto* connection = services_.core.connections && !leg.line().empty() ? services_.core.connections->find(leg.line()) : nullptr;
+  const bool general = policy == RedirectPolicy::anyone || (policy == RedirectPolicy::users && !leg.user().empty());
+  const bool allowed = connection ? connection->settings().redirect.value_or(general) : general;
   services_.core.log.info("event=redirect channel={} peer={} user={} code={} followed={}", leg.id(), leg.peer(), log_value(leg.user()), response.status(),
                           allowed ? "yes" : "no");
   if (!allowed) return {"forbidden"};

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "guard/request_peek.h"
+#include "line/connections.h"
 #include "sip/uri.h"
 
 namespace jackfield::sip::guard {
@@ -45,13 +46,16 @@ ProvenFlows::Minutes Guard::minutes() const { return std::chrono::duration_cast<
 Failures::Seconds Guard::seconds() const { return std::chrono::duration_cast<std::chrono::seconds>(now().time_since_epoch()).count(); }
 bool Guard::is_proven(const stack::FlowId& flow) const { return proven_.has(flow_key(flow, secret_), minutes()); }
 
+// D7: a far end that many calls share is never locked out for one of them.
+static bool is_connections(const Core& core, const net::Address& source) { return core.connections && core.connections->is_source(source); }
+
 bool Guard::is_spared(std::uint16_t listener, const net::Address& source) const {
-  if (settings().is_exempt(source)) return true;
+  if (settings().is_exempt(source) || is_connections(*core_, source)) return true;
   return listener < core_->listeners.size() && core_->listeners[listener].access.is_trusted(source);
 }
 
 bool Guard::is_spared(const net::Address& source) const {
-  if (settings().is_exempt(source)) return true;
+  if (settings().is_exempt(source) || is_connections(*core_, source)) return true;
   return std::any_of(core_->listeners.begin(), core_->listeners.end(), [&](const ListenerSettings& listener) { return listener.access.is_trusted(source); });
 }
 

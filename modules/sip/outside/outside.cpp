@@ -21,7 +21,6 @@ namespace {
 namespace param = messages::param;
 
 constexpr std::string_view kPlainText = "text/plain";
-constexpr std::string_view kDriver = "sip/";
 // The sender of a text message waits 32 s (timer F) for its answer; it is told in time (RFC 4320 §4).
 constexpr Duration kDelivery = std::chrono::seconds(20);
 constexpr std::size_t kMaxTargets = 64;  // of one text message
@@ -195,14 +194,14 @@ void Outside::delivered(std::uint64_t number, int code) {
 }
 
 Verdict Outside::execute(jackfield::Message& message) {
-  auto callto = message.get(param::kCallto);
-  if (!callto.starts_with(kDriver)) return false;
-  callto.remove_prefix(kDriver.size());
-  auto target = call::find_target(core_, bindings_, callto, message);
-  if (!target) {
-    message.set(param::kError, target.error().error).set(param::kReason, target.error().reason);
+  const auto callto = call::our_target(message.get(param::kCallto));
+  if (!callto) return false;
+  const auto refuse = [&](const call::NoTarget& why) {
+    message.set(param::kError, why.error).set(param::kReason, why.reason);
     return false;
-  }
+  };
+  auto target = call::find_target(core_, bindings_, *callto, message);
+  if (!target) return refuse(target.error());
   const auto hops = message.number(param::kAntiloop, core_.settings->max_forwards);
   OwnRequest request{.method = "MESSAGE",
                      .target = std::move(*target),
@@ -214,16 +213,53 @@ Verdict Outside::execute(jackfield::Message& message) {
                      .type = std::string(message.get(param::kXsipType, kPlainText))};
   request.max_forwards = static_cast<unsigned>(std::clamp<long long>(hops, 0, 255));
   if (request.type.empty()) request.type = kPlainText;
-  const bool trusted = message.flag(param::kTrustIdentity, call::is_believed(core_, request.target.flow));
-  auto identity = call::identity_headers(message, trusted, request.domain.empty() ? core_.transport.reach(request.target.flow).host : request.domain);
+  Attempt attempt{.request = std::move(request)};
+  use_line(attempt);
+  switch (call::aim(core_, attempt.request.target)) {
+    case call::Aim::nowhere: return refuse(call::nowhere(attempt.request.target));
+    case call::Aim::unknown: return deliver_later(this, alive_, std::make_unique<Attempt>(std::move(attempt)), &message);
+    case call::Aim::ready: break;
+  }
+  auto answer = send_text(attempt, message);
+  if (!answer) return refuse({"noanswer", "It could not be sent"});
+  return deliver_one(this, alive_, std::move(attempt), std::move(*answer), &message);
+}
+
+void Outside::use_line(Attempt& attempt) {
+  auto& request = attempt.request;
+  const auto& line = request.target.line;
+  if (!line) return;
+  request.caller = line->from_user(request.caller);
+  if (!line->exit.display.empty()) request.callername = line->exit.display;
+  request.domain = request.target.line_host();
+  attempt.credentials = line->exit.credentials;
+}
+
+std::optional<Pending<Answer>> Outside::send_text(Attempt& attempt, const jackfield::Message& message) {
+  auto& request = attempt.request;
+  const auto& target = request.target;
+  const bool believed = target.line ? call::is_believed(core_, target.line->name) : call::is_believed(core_, target.flow);
+  auto identity = call::identity_headers(message, message.flag(param::kTrustIdentity, believed),
+                                         request.domain.empty() ? core_.transport.reach(target.flow).host : request.domain);
   request.headers = std::move(identity.headers);
   if (identity.anonymous) request.caller = "anonymous", request.callername = "Anonymous", request.domain = "anonymous.invalid";
-  auto answer = sender_.send(request, kDelivery);
+  return sender_.send(request, kDelivery);
+}
+
+Task<bool> Outside::deliver_later(Outside* self, std::weak_ptr<void> alive, std::unique_ptr<Attempt> attempt, jackfield::Message* message) {
+  auto lookup = call::aim_at_last(&self->core_, alive, &attempt->request.target);
+  const auto found = co_await std::move(lookup);
+  if (alive.expired()) co_return false;
+  std::optional<Pending<Answer>> answer;
+  if (found == call::Aim::ready) answer = self->send_text(*attempt, *message);
   if (!answer) {
-    message.set(param::kError, "noanswer");
-    return false;
+    const auto why = found == call::Aim::ready ? call::NoTarget{"noanswer", "It could not be sent"} : call::nowhere(attempt->request.target);
+    message->set(param::kError, why.error).set(param::kReason, why.reason);
+    co_return false;
   }
-  return deliver_one(this, alive_, {.request = std::move(request)}, std::move(*answer), &message);
+  auto delivery = deliver_one(self, std::move(alive), std::move(*attempt), std::move(*answer), message);
+  const bool delivered = co_await std::move(delivery);
+  co_return delivered;
 }
 
 Task<bool> Outside::deliver_one(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> pending, jackfield::Message* message) {

@@ -65,12 +65,19 @@ class Outside {
   void respond(stack::ServerTransactionId transaction, int code, std::string_view phrase = {}, const call::OwnHeaders& headers = {});
 
   Verdict execute(jackfield::Message& message);
+  /// Over a connection its user sends, and proves it.
+  void use_line(Attempt& attempt);
+  std::optional<Pending<Answer>> send_text(Attempt& attempt, const jackfield::Message& message);
+  static Task<bool> deliver_later(Outside* self, std::weak_ptr<void> alive, std::unique_ptr<Attempt> attempt, jackfield::Message* message);
   Verdict generate(jackfield::Message& message);
   static Task<bool> deliver_one(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer, jackfield::Message* message);
 
   // What is sent, and sent again where the answer asks for it (own_requests.cpp).
   std::optional<Pending<Answer>> send(Attempt& attempt);
   std::optional<Pending<Answer>> again(Attempt& attempt, const Answer& answer);
+  /// At the next place where it may be tried.
+  std::optional<Pending<Answer>> elsewhere(Attempt& attempt);
+  static Task<bool> generate_later(Outside* self, std::weak_ptr<void> alive, std::unique_ptr<Attempt> attempt, jackfield::Message* message);
   /// The last answer. Nothing: none came in time, or the module stopped.
   static Task<std::optional<Answer>> follow(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer);
   static Task<> unattended(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer);

@@ -6,6 +6,7 @@
 
 #include "call/calls.h"
 #include "call/reasons.h"
+#include "line/connections.h"
 #include "outside/outside.h"
 #include "sip/text.h"
 
@@ -62,6 +63,17 @@ Verdict Outside::generate(jackfield::Message& message) {
     auto target = call::find_target(core_, bindings_, uri, message);
     if (!target) return refuse(target.error().error, target.error().reason);
     attempt.request.target = std::move(*target);
+    const auto credentials = std::exchange(attempt.credentials, {});
+    use_line(attempt);
+    if (!credentials.password.empty()) attempt.credentials = credentials;
+    switch (call::aim(core_, attempt.request.target)) {
+      case call::Aim::nowhere: {
+        const auto why = call::nowhere(attempt.request.target);
+        return refuse(why.error, why.reason);
+      }
+      case call::Aim::unknown: return generate_later(this, alive_, std::make_unique<Attempt>(std::move(attempt)), &message);
+      case call::Aim::ready: break;
+    }
   } else if (known == Method::other || known == Method::update) {
     // What changes a session is call.update's: the leg must know of each offer.
     return refuse("failure", "a dialog takes no such method");
@@ -71,6 +83,27 @@ Verdict Outside::generate(jackfield::Message& message) {
   if (message.flag(param::kWait)) return report(this, alive_, std::move(attempt), std::move(*answer), &message);
   core_.engine.spawn(messages::kXsipGenerate.name, unattended(this, alive_, std::move(attempt), std::move(*answer)));
   return true;
+}
+
+Task<bool> Outside::generate_later(Outside* self, std::weak_ptr<void> alive, std::unique_ptr<Attempt> attempt, jackfield::Message* message) {
+  auto lookup = call::aim_at_last(&self->core_, alive, &attempt->request.target);
+  const auto found = co_await std::move(lookup);
+  if (alive.expired()) co_return false;
+  std::optional<Pending<Answer>> answer;
+  if (found == call::Aim::ready) answer = self->send(*attempt);
+  if (!answer) {
+    const auto why = found == call::Aim::ready ? call::NoTarget{"noanswer", "it could not be sent"} : call::nowhere(attempt->request.target);
+    message->set(param::kError, why.error).set(param::kReason, why.reason);
+    co_return false;
+  }
+  if (!message->flag(param::kWait)) {
+    auto& engine = self->core_.engine;
+    engine.spawn(messages::kXsipGenerate.name, unattended(self, std::move(alive), std::move(*attempt), std::move(*answer)));
+    co_return true;
+  }
+  auto reported = report(self, std::move(alive), std::move(*attempt), std::move(*answer), message);
+  const bool handled = co_await std::move(reported);
+  co_return handled;
 }
 
 std::optional<Pending<Answer>> Outside::send(Attempt& attempt) {
@@ -89,6 +122,7 @@ std::optional<Pending<Answer>> Outside::again(Attempt& attempt, const Answer& an
     request.target.any_transport = false;
     return send(attempt);
   }
+  if (answer.code == 408 || answer.code == 503) return elsewhere(attempt);
   if ((answer.code != 401 && answer.code != 407) || attempt.credentials.password.empty() || attempt.proofs == kMostProofs) return std::nullopt;
   const auto challenge = best_challenge(answer);
   if (!challenge || (attempt.proofs > 0 && !text::equal(challenge->stale, "true"))) return std::nullopt;  // it was a wrong password
@@ -98,6 +132,25 @@ std::optional<Pending<Answer>> Outside::again(Attempt& attempt, const Answer& an
   const std::string_view name = answer.code == 401 ? "Authorization" : "Proxy-Authorization";
   std::erase_if(request.headers, [&](const auto& header) { return text::equal(header.first, name); });
   request.headers.emplace_back(name, stack::answer_challenge(*challenge, request.method, uri, attempt.credentials, cnonce));
+  return send(attempt);
+}
+
+// D18, RFC 3263 §4.3. A place that would have to be looked up now is passed over: the sender waits for his answer.
+std::optional<Pending<Answer>> Outside::elsewhere(Attempt& attempt) {
+  auto& target = attempt.request.target;
+  if (!attempt.leg.empty() || !target.itinerary || !target.itinerary->place()) return std::nullopt;
+  if (target.line && core_.connections) core_.connections->failed(target.line->name, target.itinerary->place()->server, line::Failure::refused);
+  for (target.itinerary->advance();;) {
+    const auto found = call::aim(core_, target);
+    if (found == call::Aim::nowhere) return std::nullopt;
+    if (found == call::Aim::ready) break;
+    target.itinerary->next_place();
+  }
+  if (target.line && attempt.request.domain != "anonymous.invalid") attempt.request.domain = target.line_host();
+  std::erase_if(attempt.request.headers, [](const auto& header) { return text::equal(header.first, "Authorization") || text::equal(header.first, "Proxy-Authorization"); });
+  attempt.request.call_id.clear();
+  attempt.request.cseq = 0;
+  attempt.proofs = 0;
   return send(attempt);
 }
 

@@ -136,9 +136,10 @@ void Resolver::go_on(ResolveId id) {
 }
 
 void Resolver::ask(const DnsQuestion& question, ResolveId asker) {
-  auto& askers = asked_[question];
+  const auto [found, fresh] = asked_.try_emplace(question);
+  auto& askers = found->second;
   if (std::ranges::find(askers, asker) == askers.end()) askers.push_back(asker);
-  if (askers.size() > 1 || !dns_) return;
+  if (!fresh || !dns_) return;
   dns_->ask(question.first, question.second, [this, alive = std::weak_ptr<void>(alive_), question](DnsAnswer answer) {
     if (!alive.expired()) answered(question, std::move(answer));
   });
