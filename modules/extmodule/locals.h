@@ -21,7 +21,7 @@ struct Locals {
   bool selfwatch = false;
   bool setdata = true;
   bool settime = false;
-  int debuglevel = 0;
+  int debuglevel = 0;  ///< lines above it are left out; 0: none is
 
   // Not the script's to change.
   int priority = 100;              ///< of handlers that it installs without one

@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 #include <sstream>
 #include <vector>
@@ -36,8 +35,7 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
     CheckResult result;
     auto plan = std::make_unique<ExtModulePlan>();
     plan->settings = read_settings(settings, result.problems);
-    const bool failed = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-    if (!failed) result.plan = std::move(plan);
+    if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;
   }
 

@@ -266,6 +266,7 @@ bool Session::debug(std::string_view fields) {
   const auto text = unescaped(parts.size() > 1 ? parts[1] : "");
   if (!text) return false;
   const auto level = parse_integer(parts[0]).value_or(9);
+  if (locals_.debuglevel != 0 && level > locals_.debuglevel) return true;
   const auto& who = locals_.debugname.empty() ? name_ : locals_.debugname;
   if (level <= 2) log_.error("{}: {}", who, *text);
   else if (level <= 5) log_.warning("{}: {}", who, *text);

@@ -10,10 +10,6 @@
 namespace jackfield::extmodule {
 namespace {
 
-constexpr bool needs_escape(char c, bool is_name) {
-  return static_cast<unsigned char>(c) < 32 || c == ':' || c == '%' || (is_name && c == '=');
-}
-
 /// Takes the next field off the front.
 std::optional<std::string_view> next(std::string_view& fields, bool& more) {
   if (!more) return std::nullopt;
@@ -51,18 +47,6 @@ void append_parameters(std::string& out, const Message& message) {
 }
 
 }  // namespace
-
-void append_escaped(std::string& out, std::string_view text, bool is_name) {
-  while (!text.empty()) {
-    std::size_t plain = 0;
-    while (plain < text.size() && !needs_escape(text[plain], is_name)) ++plain;
-    out.append(text.substr(0, plain));
-    if (plain == text.size()) return;
-    out.push_back('%');
-    out.push_back(text[plain] == '%' ? '%' : static_cast<char>(text[plain] + 64));
-    text.remove_prefix(plain + 1);
-  }
-}
 
 std::optional<std::string> unescaped(std::string_view text) {
   std::string out;
@@ -138,15 +122,8 @@ void append_question(std::string& out, std::string_view id, const Message& messa
 }
 
 void append_answer(std::string& out, std::string_view id, bool handled, const Message& message) {
-  out += "%%<message:";
-  append_escaped(out, id);
-  out.push_back(':');
-  out += wire_boolean(handled);
-  out.push_back(':');
-  append_escaped(out, message.name());
-  out.push_back(':');
-  append_escaped(out, message.retvalue());
-  append_parameters(out, message);
+  append_dispatched(out, id, handled, message, false);
+  out.push_back('\n');
 }
 
 }  // namespace jackfield::extmodule

@@ -1,7 +1,7 @@
 // The external-module protocol's lines (COMPAT §9): `%%>keyword:field:…` to the engine, `%%<keyword:field:…` from it, fields escaped. Pure.
 #pragma once
 
-#include <jackfield/message.h>
+#include <jackfield/message_text.h>
 
 #include <optional>
 #include <string>
@@ -10,9 +10,7 @@
 
 namespace jackfield::extmodule {
 
-/// Bytes below 32, the colon (and in a parameter's name =) become % and the byte plus 64; % becomes %%.
-void append_escaped(std::string& out, std::string_view text, bool is_name = false);
-/// Nothing when a % is followed by something that is no escape.
+/// What append_escaped() of jackfield/message_text.h made; nothing when a % is followed by something that is no escape.
 std::optional<std::string> unescaped(std::string_view text);
 
 /// At colons; escaped ones are none. Views into `text`.

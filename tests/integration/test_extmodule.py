@@ -180,6 +180,36 @@ class Lines(External):
         self.assertEqual(loud.ask("%%>setlocal:timeout:"), "%%<setlocal:timeout:500:true")
         wait_for("the log to say so", lambda: "event=script-behind" in self.jackfield.log)
 
+    def test_what_a_script_says_at_which_level_is_in_the_log(self):
+        script = self.connect()
+        script.send("%%>output:as it is: 100%%", "%%>debug:8:all%zright", "%%>setlocal:debugname:mine", "%%>setlocal:debuglevel:5", "%%>debug:8:too much", "%%>debug:5:enough")
+        self.assertEqual([script.read(), script.read()], ["%%<setlocal:debugname:mine:true", "%%<setlocal:debuglevel:5:true"])
+        wait_for("its last line", lambda: "mine: enough" in self.jackfield.log)
+        self.assertIn("as it is: 100%%", self.jackfield.log)
+        self.assertIn("all:right", self.jackfield.log)
+        self.assertNotIn("too much", self.jackfield.log)
+
+    def test_scripts_that_come_and_go_leave_nothing_behind(self):
+        def held():
+            process = f"/proc/{self.jackfield.process.pid}"
+            with open(process + "/statm", encoding="ascii") as file:
+                return len(os.listdir(process + "/fd")), int(file.read().split()[1]) * 4096 / 1024 / 1024
+
+        def come_and_go(times):
+            for number in range(times):
+                with socket.socket(socket.AF_UNIX) as script:
+                    script.settimeout(5)
+                    script.connect(self.path)
+                    script.sendall(b"%%>install:50:my.question\n%%>watch:\n%%>message:1:5:my.other:\n" + (b"%%>message:2:5:half" if number % 2 else b"%%>quit\n"))
+                    script.recv(65536)
+            wait_for("the last to be gone", lambda: "connected=0" in self.jackfield.command("status", "extmodule").stdout)
+        come_and_go(200)
+        files, megabytes = held()
+        come_and_go(1000)
+        after = held()
+        self.assertLessEqual(after[0], files)
+        self.assertLess(after[1], megabytes + 8)
+
     def test_two_hundred_scripts_at_once(self):
         scripts = [self.connect() for _ in range(200)]
         for number, script in enumerate(scripts):
