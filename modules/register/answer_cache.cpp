@@ -42,6 +42,17 @@ void AnswerCache::keep(const std::string& question, const Rows& rows, MonoTime n
   set_limit(limit_);
 }
 
+void AnswerCache::forget(std::string_view beginning) {
+  for (auto entry = order_.begin(); entry != order_.end();) {
+    if (!entry->question.starts_with(beginning)) {
+      ++entry;
+      continue;
+    }
+    entries_.erase(entry->question);
+    entry = order_.erase(entry);
+  }
+}
+
 AnswerCache::Rows AnswerCache::find(const std::string& question, MonoTime now, Duration stale) {
   const auto found = entries_.find(question);
   if (found == entries_.end() || now - found->second->since > stale) return nullptr;

@@ -22,6 +22,8 @@ class AnswerCache {
   void set_limit(std::size_t limit);
   /// An answer without rows takes an earlier one away: nobody is there any more.
   void keep(const std::string& question, const Rows& rows, MonoTime now);
+  /// Takes away all whose question begins so.
+  void forget(std::string_view beginning);
   /// Null when there is none or it is older than `stale`.
   Rows find(const std::string& question, MonoTime now, Duration stale);
   std::size_t size() const { return entries_.size(); }
@@ -39,7 +41,8 @@ class AnswerCache {
   std::size_t limit_ = 0;
 };
 
-/// Names a question by its section and by those of its values that are not of this one moment (`billid`, `now`, a nonce).
+/// Names a question by its section and by those of its values that are not of this one moment (`billid`, `now`, a nonce). With fewer values at the
+/// end it is the beginning of those with more.
 std::string cache_key(std::string_view section, std::string_view account, const messages::QueryValues& values);
 
 }  // namespace jackfield::register_module

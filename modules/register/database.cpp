@@ -16,6 +16,7 @@ constexpr Duration kComplainEvery{10'000};
 Answer::Failure failure_in(const Message& asked) {
   const auto failure = asked.get(param::kFailure);
   if (failure == "away") return Answer::Failure::away;
+  if (failure == "value") return Answer::Failure::value;
   return failure == "late" ? Answer::Failure::late : Answer::Failure::query;
 }
 
@@ -25,6 +26,7 @@ std::string_view word(Answer::Failure failure) {
     case Answer::Failure::away: return "away";
     case Answer::Failure::late: return "late";
     case Answer::Failure::query: return "refused";
+    case Answer::Failure::value: return "value";
   }
   return {};
 }

@@ -18,7 +18,8 @@ struct Answer {
     none,
     away,   ///< nobody was there to ask; nothing was written
     late,   ///< no answer in time; something may have been written
-    query,  ///< the database, or the module that serves it, refused the text or a value
+    query,  ///< the database, or the module that serves it, refused the text
+    value,  ///< a value is none that the database can hold: it is no text in its encoding, or has a NUL
   };
   Failure failure = Failure::none;
   std::string error;                                  ///< for people; empty when it worked

@@ -1,5 +1,7 @@
 #include "record_lane.h"
 
+#include "sql/query_template.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +15,18 @@ constexpr Duration kRetry{1000};
 /// Entries that were refused: perhaps somebody has mended the table.
 constexpr Duration kRetryRefused{30'000};
 constexpr Duration kReportEvery{60'000};
+
+/// What every database can hold: UTF-8 without NUL.
+std::string text_of(std::string_view value) {
+  std::string out(value);
+  for (std::size_t from = 0;; ++from) {
+    const auto bad = sql::invalid_utf8(std::string_view(out).substr(from));
+    if (bad == std::string_view::npos) break;
+    out[from += bad] = '?';
+  }
+  std::ranges::replace(out, '\0', '?');
+  return out;
+}
 
 }  // namespace
 
@@ -31,6 +45,7 @@ void RecordLane::enter(RecordEntry entry, std::deque<std::string>& ready) {
     record.since = database_->engine().clock().now();
     ready.push_back(entry.record);
   }
+  if (record.refused) ++held_up_;
   record.entries.push_back(std::move(entry));
 }
 
@@ -57,7 +72,7 @@ void RecordLane::pump() {
     begin(record);
   }
   pumping_ = false;
-  if (step_ != Step::earlier_runs || !ready_.empty() || under_way_ != 0) return;
+  if (step_ != Step::earlier_runs || !ready_.empty() || under_way_ != 0 || host_.earlier_left()) return;
   step_ = Step::init_query;
   database_->engine().spawn("register.initquery", run_init_query(shared_from_this()));
 }
@@ -85,9 +100,16 @@ Task<> RecordLane::write(std::shared_ptr<RecordLane> self, std::string record, s
   auto resolving = Database::resolve(self->database_, &handler, query, account, failed);
   if (const Query* const real = co_await std::move(resolving)) {
     auto key = fmt::format("{}/{}/{}/{}/{}", values.find("nodename").value_or(""), entry.record, entry.operation, entry.number, self->name_);
-    auto asking = Database::ask(self->database_, Database::Question{.account = std::move(account), .query = real->text(), .values = values.of(*real),
-                                                                    .deadline = handler.deadline, .idempotency_key = std::move(key)});
+    const Database::Question question{.account = std::move(account), .query = real->text(), .values = values.of(*real),
+                                      .deadline = handler.deadline, .idempotency_key = std::move(key)};
+    auto asking = Database::ask(self->database_, question);
     *failed = co_await std::move(asking);
+    if (failed->failure == Answer::Failure::value) {
+      auto again = question;
+      for (auto& [name, value] : again.values.values) value = text_of(value);
+      auto asking_again = Database::ask(self->database_, std::move(again));
+      *failed = co_await std::move(asking_again);
+    }
   }
   self->answered(record, *failed);
 }
@@ -108,9 +130,10 @@ void RecordLane::answered(const std::string& record, const Answer& answer) {
     }
     host_.written(written);
     good_again();
-  } else if (answer.failure == Answer::Failure::query) {
+  } else if (answer.failure == Answer::Failure::query || answer.failure == Answer::Failure::value) {
     found->second.refused = true;
     ++refused_;
+    held_up_ += entries.size();
     database_->log().error("event=record-refused section={} record={} operation={} reason={} hint=\"mend the table or the query, then `jackfield reload register`; it is kept\"",
                            name_, log_value(record), entries.front().operation, log_value(answer.error));
     failing_ = true;
@@ -158,7 +181,7 @@ Task<> RecordLane::wait_and_retry_refused(std::shared_ptr<RecordLane> self) {
 }
 
 void RecordLane::retry_refused() {
-  refused_ = 0;
+  refused_ = held_up_ = 0;
   for (auto& [name, record] : records_)
     if (std::exchange(record.refused, false)) ready_.push_back(name);
   pump();

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMostBytes = 256 * 1024;  // of one record: more is no call
 constexpr std::size_t kCompactFrom = 1024 * 1024;
 constexpr Duration kFlush{250}, kFlushStep{5};
+constexpr Duration kFillAgain{1000};  // a file that could not be closed: its disk is full
 
 }  // namespace
 
@@ -20,14 +21,18 @@ Records::Records(std::shared_ptr<Database> database, std::function<void()> chang
     : database_(std::move(database)),
       written_(database_->engine().metrics().counter("jackfield_register_records_total", "Call records and counts written to the database.")) {
   const auto make = [&](LaneId id, std::string_view name) {
-    lanes_[static_cast<std::size_t>(id)] =
-        std::make_shared<RecordLane>(id, name, database_, RecordLane::Host{.written = [this](const RecordEntry& entry) { written(entry); }, .changed = changed});
+    RecordLane::Host host{.written = [this](const RecordEntry& entry) { written(entry); },
+                          .changed = [this, changed] { changed(), fill(); },
+                          .earlier_left = [this] { return overflow_->has_earlier(); }};
+    lanes_[static_cast<std::size_t>(id)] = std::make_shared<RecordLane>(id, name, database_, std::move(host));
   };
   make(LaneId::records, "call.cdr");
   make(LaneId::lines, "linetracker");
   auto& metrics = database_->engine().metrics();
   gauges_.push_back(metrics.gauge("jackfield_register_backlog_records", "Call records that wait for the database.", {},
                                   [this] { return static_cast<double>(backlog()); }));
+  gauges_.push_back(metrics.gauge("jackfield_register_backlog_memory_records", "Of them, those that are in memory and not on disk alone.", {},
+                                  [this] { return static_cast<double>(in_memory()); }));
   gauges_.push_back(metrics.gauge("jackfield_register_refused_records", "Call records that the database refused.", {},
                                   [this] { return static_cast<double>(refused()); }));
   gauges_.push_back(metrics.gauge("jackfield_register_backlog_seconds", "How long the oldest of them has waited.", {},
@@ -38,39 +43,42 @@ Records::~Records() {
   for (const auto& lane : lanes_) lane->stop();
 }
 
-tl::expected<std::unique_ptr<Records>, std::string> Records::open(std::shared_ptr<Database> database, const std::filesystem::path& path,
+tl::expected<std::shared_ptr<Records>, std::string> Records::open(std::shared_ptr<Database> database, const std::filesystem::path& path,
                                                                   std::function<void()> changed) {
-  auto& engine = database->engine();
-  std::unique_ptr<Records> records(new Records(database, std::move(changed)));
-  auto quick = records->open_journal(path.string() + ".journal", false);
-  if (!quick) return tl::unexpected(quick.error());
-  auto synced = records->open_journal(path.string() + ".synced.journal", true);
-  if (!synced) return tl::unexpected(synced.error());
-  records->quick_ = std::move(*quick);
-  records->synced_ = std::move(*synced);
-  // Above everything that an earlier journal gave, also one that somebody has removed: numbers are part of keys that the database remembers.
-  records->last_number_ = std::max<std::uint64_t>(records->last_number_, static_cast<std::uint64_t>(engine.clock().wall().time_since_epoch().count()));
-
-  std::vector<RecordEntry> left;
-  for (auto& [number, entry] : records->left_)
-    if (!records->applied_.contains(number)) left.push_back(std::move(entry));
-  records->left_.clear();
-  records->applied_.clear();
-  std::ranges::sort(left, {}, &RecordEntry::number);
-  for (auto& entry : left) {
-    records->live_bytes_ += entry.bytes;
-    auto& lane = *records->lanes_[static_cast<std::size_t>(entry.lane)];
-    lane.add_old(std::move(entry));
-  }
-  records->compact();
+  std::shared_ptr<Records> records(new Records(std::move(database), std::move(changed)));
+  if (auto opened = records->open_journals(path); !opened) return tl::unexpected(std::move(opened.error()));
   return records;
 }
 
-tl::expected<std::unique_ptr<Journal>, std::string> Records::open_journal(const std::filesystem::path& path, bool sync) {
-  auto journal = Journal::open(database_->engine().io(), {.path = path, .sync = sync}, [this](std::string_view bytes) { replay(bytes); });
-  if (!journal) return tl::unexpected(journal.error().text);
-  if (const auto& cut = (*journal)->cut_tail(); !cut.empty()) database_->log().warning("event=journal-cut reason={}", log_value(cut));
-  return std::move(*journal);
+tl::expected<void, std::string> Records::open_journals(const std::filesystem::path& path) {
+  auto& engine = database_->engine();
+  auto journal = RecordJournal::open(engine, database_->log(), path, [this](std::string_view bytes) { replay(bytes); });
+  if (!journal) return tl::unexpected(std::move(journal.error()));
+  journal_ = std::move(*journal);
+  auto overflow = RecordOverflow::open(engine, database_->log(), path, [this](bool good) {
+    if (good) return fill();
+    if (!std::exchange(filling_later_, true)) database_->engine().spawn("register.overflow", fill_later(weak_from_this(), database_));
+  });
+  if (!overflow) return tl::unexpected(std::move(overflow.error()));
+  overflow_ = std::move(*overflow);
+  // Above everything that an earlier journal gave, also one that somebody has removed: numbers are part of keys that the database remembers.
+  last_number_ = std::max({last_number_, overflow_->last_number(), static_cast<std::uint64_t>(engine.clock().wall().time_since_epoch().count())});
+
+  std::vector<RecordEntry> left;
+  for (auto& [number, entry] : left_)
+    if (!applied_.contains(number)) left.push_back(std::move(entry));
+  std::ranges::sort(left, {}, &RecordEntry::number);
+  for (auto& entry : left) {
+    live_bytes_ += entry.bytes;
+    auto& lane = *lanes_[static_cast<std::size_t>(entry.lane)];
+    lane.add_old(std::move(entry));
+  }
+  // Some of the oldest that waited on disk alone may have been taken back before: the journal still says so.
+  if (auto taken = overflow_->take()) take_back(std::move(*taken));
+  left_.clear();
+  applied_.clear();
+  if (!overflow_->taken()) compact();
+  return {};
 }
 
 // What one of the two files has lost the other has; what either says is written is written.
@@ -96,7 +104,9 @@ void Records::use(std::shared_ptr<const RegisterSettings> settings) {
 }
 
 void Records::start() {
+  if (const auto more = overflow_->count(); more > 0) database_->log().info("event=records-on-disk backlog={} reason=\"of an earlier run\"", more);
   for (const auto& lane : lanes_) lane->start();
+  fill();
 }
 
 void Records::call_cdr(LaneId lane, const Message& message) {
@@ -118,49 +128,73 @@ void Records::call_cdr(LaneId lane, const Message& message) {
   }
   ++last_number_;
   entry.bytes = bytes.size();
-  live_bytes_ += bytes.size();
-  append(bytes);
-  if (operation == "finalize" || operation == "combined") {
-    synced_->sync([this](const std::string& error) {
-      if (error.empty()) sync_failed_ = false;
-      else if (!std::exchange(sync_failed_, true)) database_->log().error("event=journal-not-synced reason={}", log_value(error));
-    });
+  const bool ends = operation == "finalize" || operation == "combined";
+  // What is on disk alone came before.
+  if (!overflow_->empty() || !has_room()) {
+    overflow_->append(std::move(entry), bytes, ends);
+    return fill();
   }
+  live_bytes_ += bytes.size();
+  journal_->append(bytes);
+  if (ends) journal_->sync();
   lanes_[static_cast<std::size_t>(lane)]->add(std::move(entry));
 }
 
 void Records::written(const RecordEntry& entry) {
   written_.add();
   live_bytes_ -= entry.bytes;
-  append(RecordEntry::encode_applied(entry.number));
+  journal_->append(RecordEntry::encode_applied(entry.number));
   compact_if_grown();
+  fill();
 }
 
-void Records::append(std::string_view bytes) {
-  quick_->append(bytes);
-  synced_->append(bytes);
+// What was refused is no reason to leave the others where they are, unless there is very much of it.
+void Records::fill() {
+  if (!settings_) return;  // at the very start
+  const auto window = settings_->records_in_memory;
+  if (overflow_->empty() || overflow_->taken() || in_memory() >= 4 * window || in_memory() - held_up() > window / 2) return;
+  if (auto taken = overflow_->take()) take_back(std::move(*taken));
+}
+
+void Records::take_back(RecordOverflow::Taken taken) {
+  for (auto& entry : taken.entries) {
+    if (applied_.contains(entry.number) || left_.contains(entry.number)) continue;
+    live_bytes_ += entry.bytes;
+    journal_->append(entry.encode());
+    auto& lane = *lanes_[static_cast<std::size_t>(entry.lane)];
+    if (taken.earlier) lane.add_old(std::move(entry));
+    else lane.add(std::move(entry));
+  }
+  for (const auto& lane : lanes_) lane->look();
+  journal_->sync([this](bool good) {
+    if (good && overflow_->taken()) overflow_->drop();
+    compact_if_grown();
+    fill();
+  });
+}
+
+Task<> Records::fill_later(std::weak_ptr<Records> records, std::shared_ptr<Database> database) {
+  auto pausing = database->pause(kFillAgain);
+  const bool goes_on = co_await std::move(pausing);
+  const auto self = records.lock();
+  if (!goes_on || !self) co_return;
+  self->filling_later_ = false;
+  self->fill();
 }
 
 void Records::compact_if_grown() {
-  const auto bytes = std::max(quick_->file_bytes(), synced_->file_bytes());
-  if (compacting_ == 0 && bytes > kCompactFrom && bytes > 4 * live_bytes_) compact();
+  const auto bytes = journal_->bytes();
+  // What was taken back and is written again must not be forgotten before the file it came from is gone.
+  if (!journal_->compacting() && !overflow_->taken() && bytes > kCompactFrom && bytes > 4 * live_bytes_) compact();
 }
 
 void Records::compact() {
-  for (auto* journal : {quick_.get(), synced_.get()}) {
-    ++compacting_;
-    journal->compact(
-        [this](const std::function<void(std::string_view)>& add) {
-          std::vector<const RecordEntry*> live;
-          for (const auto& lane : lanes_) lane->each([&](const RecordEntry& entry) { live.push_back(&entry); });
-          std::ranges::sort(live, {}, [](const RecordEntry* entry) { return entry->number; });
-          for (const auto* entry : live) add(entry->encode());
-        },
-        [this](const std::string& error) {
-          --compacting_;
-          if (!error.empty()) database_->log().error("event=journal-not-compacted reason={}", log_value(error));
-        });
-  }
+  journal_->compact([this](const std::function<void(std::string_view)>& add) {
+    std::vector<const RecordEntry*> live;
+    for (const auto& lane : lanes_) lane->each([&](const RecordEntry& entry) { live.push_back(&entry); });
+    std::ranges::sort(live, {}, [](const RecordEntry* entry) { return entry->number; });
+    for (const auto* entry : live) add(entry->encode());
+  });
 }
 
 Task<bool> Records::flush(std::shared_ptr<Records> self) {
@@ -173,7 +207,9 @@ Task<bool> Records::flush(std::shared_ptr<Records> self) {
   co_return false;
 }
 
-std::size_t Records::backlog() const {
+std::size_t Records::backlog() const { return in_memory() + overflow_->count(); }
+
+std::size_t Records::in_memory() const {
   std::size_t sum = 0;
   for (const auto& lane : lanes_) sum += lane->backlog();
   return sum;
@@ -182,6 +218,12 @@ std::size_t Records::backlog() const {
 std::size_t Records::refused() const {
   std::size_t sum = 0;
   for (const auto& lane : lanes_) sum += lane->refused();
+  return sum;
+}
+
+std::size_t Records::held_up() const {
+  std::size_t sum = 0;
+  for (const auto& lane : lanes_) sum += lane->held_up();
   return sum;
 }
 

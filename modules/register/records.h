@@ -3,21 +3,22 @@
 // Each call.cdr that [call.cdr] or [linetracker] has a query for is appended to a journal before the database is asked, and marked there once
 // the database has committed it. What is journaled when:
 //
-//   call.cdr said      the entry is appended to two files and handed to their threads in the same turn of the loop. The first is never synced, so
-//                      that nothing is ever in the way of its writes: kill -9 loses nothing but what was said in the very moment. The second is
-//                      synced with each end of a record (many ends share one sync), for a power cut; it holds the same.
+//   call.cdr said      the entry is appended to a RecordJournal, two files of which kill -9 leaves one and a power cut the other
 //   database asked     at the same time: the write there does not wait for the sync. Whichever of the two survives is enough.
 //   answer: committed  "applied" is appended, and synced with whatever comes next. When it is lost the entry is written a second time, under the
 //                      same key (node, run, cdrid, operation, number), which changes nothing.
 //   answer: none       the entry stays, and is tried again in the order of its record (RecordLane).
 //
+// Memory holds as many entries as `records_in_memory` says; what comes behind them waits on disk alone (RecordOverflow) and is read back, in its
+// order, when half of them are written.
+//
 // A start replays what is not applied, then runs the initquery, which closes records of this node that nothing ever ended, and only then writes
 // records of the new run. Engine thread only.
 #pragma once
 
+#include "record_journal.h"
 #include "record_lane.h"
-
-#include <jackfield/journal.h>
+#include "record_overflow.h"
 
 #include <array>
 #include <filesystem>
@@ -30,10 +31,10 @@
 
 namespace jackfield::register_module {
 
-class Records {
+class Records : public std::enable_shared_from_this<Records> {
  public:
-  /// Opens the journals PATH.journal and PATH.synced.journal; the error says what to do. `changed` is told when critical() may have changed.
-  static tl::expected<std::unique_ptr<Records>, std::string> open(std::shared_ptr<Database> database, const std::filesystem::path& path,
+  /// Opens the journals that begin with PATH; the error says what to do. `changed` is told when critical() may have changed.
+  static tl::expected<std::shared_ptr<Records>, std::string> open(std::shared_ptr<Database> database, const std::filesystem::path& path,
                                                                   std::function<void()> changed);
   ~Records();
 
@@ -47,30 +48,38 @@ class Records {
   static Task<bool> flush(std::shared_ptr<Records> self);
 
   std::size_t backlog() const;
+  /// Of them, those that are in memory.
+  std::size_t in_memory() const;
   std::size_t refused() const;
+  std::size_t held_up() const;
   Duration waiting() const;
   /// A record could not be written and its section is critical.
   bool critical() const;
 
  private:
   Records(std::shared_ptr<Database> database, std::function<void()> changed);
+  tl::expected<void, std::string> open_journals(const std::filesystem::path& path);
   void replay(std::string_view bytes);
-  tl::expected<std::unique_ptr<Journal>, std::string> open_journal(const std::filesystem::path& path, bool sync);
   void written(const RecordEntry& entry);
-  void append(std::string_view bytes);
+  bool has_room() const { return in_memory() < settings_->records_in_memory; }
+  /// Reads back what is on disk alone, as long as there is room.
+  void fill();
+  /// Into memory and the first journal; what that says already is passed over.
+  void take_back(RecordOverflow::Taken taken);
+  static Task<> fill_later(std::weak_ptr<Records> records, std::shared_ptr<Database> database);
   void compact_if_grown();
   void compact();
 
   std::shared_ptr<Database> database_;
   std::shared_ptr<const RegisterSettings> settings_;
   std::array<std::shared_ptr<RecordLane>, kLanes> lanes_;
-  std::unordered_map<std::uint64_t, RecordEntry> left_;  ///< while the journals are replayed
+  std::unordered_map<std::uint64_t, RecordEntry> left_;  ///< while the journal is replayed
   std::unordered_set<std::uint64_t> applied_;            ///< likewise
-  std::unique_ptr<Journal> quick_, synced_;
+  std::unique_ptr<RecordJournal> journal_;
+  std::unique_ptr<RecordOverflow> overflow_;
   std::uint64_t last_number_ = 0;
   std::size_t live_bytes_ = 0;
-  int compacting_ = 0;
-  bool sync_failed_ = false;
+  bool filling_later_ = false;
   Counter& written_;
   std::vector<std::shared_ptr<void>> gauges_;
 };

@@ -149,7 +149,7 @@ Verdict Register::engine_status(Message& message) {
   const auto module = message.get(param::kModule);
   if (!module.empty() && module != kTrack && module != "database") return false;
   std::string more;
-  if (records_) more = fmt::format(",backlog={},refused={}", records_->backlog(), records_->refused());
+  if (records_) more = fmt::format(",backlog={},refused={},on_disk={}", records_->backlog(), records_->refused(), records_->backlog() - records_->in_memory());
   message.set_retvalue(fmt::format("{}name=register,type=database;critical={}{}{}\r\n", message.retvalue(), shared_->critical, more, accounts_->status()));
   return module == kTrack;
 }

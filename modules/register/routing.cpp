@@ -70,6 +70,7 @@ Task<bool> preroute(SharedPtr shared, std::shared_ptr<const RegisterSettings> se
   add_over_limit(values, settings->route);
   auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
   const Answer answer = co_await std::move(asking);
+  if (answer.failure == Answer::Failure::value) co_return false;  // a name that cannot be there
   if (!answer.good()) co_return no_answer(message, handler);
   if (answer.row_count() == 0) co_return false;
   set_parameters(message, columns_of(*answer.rows, 0, handler.result));
@@ -85,6 +86,7 @@ Task<bool> route(SharedPtr shared, std::shared_ptr<Fallback> fallback, std::shar
   add_over_limit(values, handler);
   auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
   const Answer answer = co_await std::move(asking);
+  if (answer.failure == Answer::Failure::value) co_return false;  // a name that cannot be there
   if (!answer.good()) co_return no_answer(message, handler);
   if (answer.row_count() == 0) co_return false;
   const auto& rows = *answer.rows;

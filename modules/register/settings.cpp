@@ -44,6 +44,9 @@ constexpr Key kGeneralKeys[] = {
     {.name = "allow_empty_password", .type = KeyType::boolean, .fallback = "no", .unit = "",
      .doc = "Whether a user whose password is NULL or empty in the database, and who has no hash, is let in without one, as Yate does; else he is refused."},
     {.name = "cache_max", .type = KeyType::integer, .fallback = "10000", .unit = "", .doc = "How many answers are kept for sections with cache_stale.", .min = 1, .max = 10'000'000},
+    {.name = "records_in_memory", .type = KeyType::integer, .fallback = "5000", .unit = "",
+     .doc = "How many call records and counts that wait for the database are in memory; more of them wait on disk alone, in the state directory.", .min = 10,
+     .max = 10'000'000},
     {.name = "realm", .type = KeyType::text, .fallback = "Yate", .unit = "",
      .doc = "The realm of sip.conf: `jackfield user` makes hashed passwords for it."},
 };
@@ -102,7 +105,11 @@ constexpr auto kRegisterKeys = with_common(std::to_array<Key>({
      .choices = "refuse,pass,cached"},
 }));
 constexpr auto kUnregisterKeys = with_common(std::to_array<Key>({
-    sql("query", "Removes the contact ${binding} of ${username}, all of them where there is no binding; without a username, those of ${connection_id}."), deadline(kDeadline)}));
+    sql("query", "Removes the contact ${binding} of ${username}, all of them where there is no binding; without a username, those of ${connection_id}."), deadline(kDeadline),
+    {.name = "on_fail", .type = KeyType::choice, .fallback = "refuse", .unit = "",
+     .doc = "What a phone that ends its registration hears when the database gives no answer: refuse, 500, and it is registered still; pass, 200 all the same as in Yate, "
+            "and the row stays until it expires.",
+     .choices = "refuse,pass"}}));
 constexpr auto kBindingsKeys = with_common(std::to_array<Key>({
     sql("query", "Gives the contacts of ${username} as they were registered: columns username, data, expires (seconds since 1970, 0 for never), and any other parameter of user.register."),
     sql("query_all", "The same of all users, for the start."), deadline(kDeadline)}));
@@ -180,6 +187,7 @@ class Reader {
     if (settings_.has(kRegister, "max_contacts")) out.registration.max_contacts = settings_.integer(kRegister, "max_contacts");
     out.registration.shared = settings_.boolean(kRegister, "shared");
     common(out.unregister, kUnregister);
+    out.unregister.on_fail = on_fail_of(kUnregister);
     common(out.bindings, kBindings);
     out.bindings.all = Query(settings_.text(kBindings, "query_all"));
     common(out.timer, kTimer);
@@ -205,6 +213,7 @@ class Reader {
 
     records(out.records, kCdr);
     records(out.lines, kLines);
+    out.records_in_memory = static_cast<std::size_t>(settings_.integer(kGeneral, "records_in_memory"));
     fallback(out.fallback);
 
     out.sweep = settings_.duration(kGeneral, "expires");

@@ -68,6 +68,7 @@ struct RegisterSettings {
   RecordSettings records, lines;
   HandlerSettings accounts;  ///< query: the timerquery
   Query accounts_status;
+  std::size_t records_in_memory = 0;  ///< of those that wait
   struct Fallback {
     bool disconnected = false, answered = false, hungup = false;
     int priority = 50;

@@ -17,6 +17,8 @@ namespace {
 /// Users without a password whom the log names, each once.
 constexpr std::size_t kNamedUsers = 100;
 constexpr std::string_view kFailure = "failure";
+/// Of user.unregister: unlike a store that knows nothing of a contact, one that could not remove it is no success to the phone.
+constexpr long long kCouldNot = 500;
 constexpr std::string_view kReplyHeader = "osip_", kContact = "contact";
 
 /// NULL or nothing where the password is, and no hash: D1.
@@ -37,6 +39,7 @@ Task<bool> authenticate(SharedPtr shared, std::shared_ptr<const RegisterSettings
   const Values values(shared->database->engine(), message);
   auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
   const Answer answer = co_await std::move(asking);
+  if (answer.failure == Answer::Failure::value) co_return false;  // nobody there has such a name
   if (!answer.good()) co_return no_answer(message, handler);
   if (answer.row_count() == 0) co_return false;
   const auto& rows = *answer.rows;
@@ -57,10 +60,13 @@ Task<bool> authenticate(SharedPtr shared, std::shared_ptr<const RegisterSettings
   co_return refuse_without_password(*shared, message);
 }
 
-/// Names a contact: while the database has it, a refresh changes nothing but its end.
-std::string contact_key(const Message& message, std::string_view account) {
+/// Names a contact: while the database has it, a refresh changes nothing but its end. Without a binding: the beginning of all of the user's.
+std::string contact_key(const Message& message, std::string_view account, bool whole_user = false) {
   messages::QueryValues values;
-  for (const std::string_view name : {param::kUsername.name, param::kBinding.name, param::kData.name}) values.values.emplace_back(name, message.get(name));
+  for (const std::string_view name : {param::kUsername.name, param::kBinding.name, param::kData.name}) {
+    values.values.emplace_back(name, message.get(name));
+    if (whole_user) break;
+  }
   return cache_key(kContact, account, values);
 }
 
@@ -101,7 +107,6 @@ Task<bool> keep(SharedPtr shared, std::shared_ptr<const RegisterSettings> settin
       co_return false;
     }
     if (answer.good() && answer.affected < 1 && answer.row_count() == 0) co_return false;
-    if (answer.good() && may_confirm) remember(database, contact, values.find("expires_at").value_or(""));
   }
   if (handler.max_contacts) message.set(param::kMaxContacts, static_cast<long long>(*handler.max_contacts));
   if (answer.row_count() > 0) {
@@ -109,7 +114,13 @@ Task<bool> keep(SharedPtr shared, std::shared_ptr<const RegisterSettings> settin
     for (const auto& [name, value] : columns_of(*answer.rows, 0, {}))
       if (name.starts_with(kReplyHeader)) message.set(name, value);
   }
-  if (!handler.shared || !answer.good()) co_return true;
+  if (!answer.good()) co_return true;  // confirmed
+  if (may_confirm) {
+    // D8: where it keeps one, the others of this user are there no more.
+    if (message.number(param::kMaxContacts, 1) == 1) database.kept_contacts().forget(contact_key(message, account, true));
+    remember(database, contact, values.find("expires_at").value_or(""));
+  }
+  if (!handler.shared) co_return true;
   auto reading = attach_shared(shared->database, settings, message);
   co_await std::move(reading);
   co_return true;
@@ -117,9 +128,16 @@ Task<bool> keep(SharedPtr shared, std::shared_ptr<const RegisterSettings> settin
 
 Task<bool> forget(SharedPtr shared, std::shared_ptr<const RegisterSettings> settings, Message& message) {
   const auto& handler = settings->unregister;
-  const Values values(shared->database->engine(), message);
+  auto& database = *shared->database;
+  const Values values(database.engine(), message);
   auto asking = Database::ask(shared->database, settings, &handler, &handler.query, values);
   const Answer answer = co_await std::move(asking);
+  // Whatever became of it, the database may not have it any more.
+  if (!message.get(param::kUsername).empty() && settings->registration.on_fail == OnFail::cached) {
+    const bool one = !message.get(param::kBinding).empty() && !message.get(param::kData).empty();
+    database.kept_contacts().forget(contact_key(message, account_of(settings->registration, values), !one));
+  }
+  if (!answer.good() && handler.on_fail != OnFail::pass) message.set(param::kError, kFailure).set(param::kCode, kCouldNot);
   if (answer.good() && settings->registration.shared && !message.get(param::kUsername).empty()) {
     auto reading = attach_shared(shared->database, settings, message);
     co_await std::move(reading);

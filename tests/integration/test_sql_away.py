@@ -125,6 +125,29 @@ class SqlAway(Case):
         self.database.start()
         wait_for("registrations to be taken again", self.registers, 5)
 
+    def test_N_8_a_phone_that_leaves_meanwhile_is_not_told_that_it_is_gone(self):
+        phone = self.phones["101"]
+        self.database.stop()
+        phone.register(expires=0, status=500)
+        self.assertEqual(self.call_reaches("101"), True)
+        self.database.start()
+        wait_for("it to be taken back", self.unregisters, 5)
+        self.assertEqual(self.database.sql("SELECT count(*) FROM bindings"), "0")
+
+    def call_reaches(self, user):
+        call = self.phones["102"].invite(user)
+        incoming = self.phones[user].incoming(seconds=8)
+        incoming.reply(486)
+        incoming.expect_request("ACK")
+        call.refused(486)
+        return True
+
+    def unregisters(self):
+        try:
+            return self.phones["101"].unregister()
+        except AssertionError:
+            return None
+
     def registers(self):
         try:
             return self.phones["101"].register()

@@ -149,7 +149,7 @@ TEST_CASE("a question says how long it may take") {
 // --- no answer
 
 TEST_CASE("without an answer the user is refused with a failure, unless another handler knows him") {
-  for (const std::string failure : {"away", "late", "query", "value"}) {
+  for (const std::string failure : {"away", "late", "query"}) {
     Users users;
     users.database().says = [&](const Asked&) { return Reply::failed(failure); };
     auto who = users.who();
@@ -165,6 +165,15 @@ TEST_CASE("without an answer the user is refused with a failure, unless another 
     CHECK(users.ask(again));
     CHECK(again.retvalue() == "from a file");
   }
+}
+
+TEST_CASE("YT-18 a name that the database cannot hold is nobody's, and no failure of the database") {
+  Users users;
+  users.database().says = [](const Asked&) { return Reply::failed("value"); };
+  auto who = users.who("\xbf'");
+  CHECK_FALSE(users.ask(who));
+  CHECK_FALSE(who.has("error"));
+  CHECK(who.retvalue().empty());
 }
 
 TEST_CASE("an account that nobody serves is a database that is away") {

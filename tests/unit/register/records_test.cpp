@@ -240,6 +240,19 @@ TEST_CASE("a record that the database refuses is kept, holds up no other, and is
   CHECK(office.says_status("backlog=0,refused=0"));
 }
 
+TEST_CASE("YT-18 a record with a value that the database cannot hold is written with question marks, under the same key") {
+  Office office;
+  office.database().says = [](const Asked& asked) {
+    const auto& status = asked.values.contains("status") ? asked.values.at("status") : std::string();
+    return status.find_first_of(std::string_view("\xbf\xff\0", 3)) == std::string::npos ? Reply::wrote() : Reply::failed("value");
+  };
+  office.say(1, "update", {{"status", std::string_view("o\xbf'ne\xff \xc3\xa9\0!", 11)}});
+  CHECK(office.about(1).back() == "UPDATE 1 o?'ne? \xc3\xa9?!");
+  REQUIRE(office.database().asked.size() == 2);
+  CHECK(office.database().asked[0].key == office.database().asked[1].key);
+  CHECK(office.says_status("backlog=0,refused=0"));
+}
+
 TEST_CASE("records that a reload switches on are written from then on; switched off, what waits is kept") {
   Office office("[general]\n[default]\naccount=db\n");
   office.say(1, "finalize");

@@ -132,6 +132,66 @@ TEST_CASE("user.unregister waits for the database and lets others run, too") {
   CHECK(store.database().texts() == std::vector<std::string>{"UNREGISTER 101 b-1 ", "UNREGISTER   tcp-7"});
 }
 
+TEST_CASE("N-8 a phone that leaves while the database is away is not told that it is gone, unless the policy says so") {
+  for (const auto& [policy, failure] : {std::pair("", "away"), std::pair("", "late"), std::pair("", "query"), std::pair("on_fail=pass\n", "away")}) {
+    CAPTURE(policy);
+    CAPTURE(failure);
+    Store store;
+    store.reload(configuration("user.register=yes\nuser.unregister=yes\n", fmt::format("[user.unregister]\n{}", policy)));
+    store.says(Reply::failed(failure));
+    auto gone = store.message("user.unregister", {{"username", "101"}, {"binding", "b-1"}});
+    CHECK_FALSE(store.ask(gone));
+    CHECK(gone.get("code") == (*policy == '\0' ? "500" : ""));
+    CHECK(gone.get("error") == (*policy == '\0' ? "failure" : ""));
+  }
+}
+
+TEST_CASE("N-8 what the database has no more is not confirmed from memory") {
+  Store store;
+  store.reload(configuration("user.register=yes\nuser.unregister=yes\n", "[user.register]\non_fail=cached\nmax_contacts=0\n"));
+  const auto at = [&](std::string_view binding, std::string_view user = "101") {
+    auto phone = store.phone(user);
+    phone.set("binding", binding).set("data", fmt::format("sip/sip:{}@10.0.0.1", binding));
+    return phone;
+  };
+  const auto registers = [&](std::string_view binding, std::string_view user = "101") {
+    auto phone = at(binding, user);
+    return store.ask(phone);
+  };
+  for (const auto* binding : {"b-1", "b-2"}) CHECK(registers(binding));
+  CHECK(registers("b-1", "1010"));
+  SUBCASE("one that left") {
+    auto gone = store.message("user.unregister", {{"username", "101"}, {"binding", "b-1"}, {"data", "sip/sip:b-1@10.0.0.1"}});
+    CHECK_FALSE(store.ask(gone));
+    store.says(Reply::failed("away"));
+    CHECK_FALSE(registers("b-1"));
+    CHECK(registers("b-2"));
+  }
+  SUBCASE("all of a user's") {
+    auto gone = store.message("user.unregister", {{"username", "101"}});
+    CHECK_FALSE(store.ask(gone));
+    store.says(Reply::failed("away"));
+    CHECK_FALSE(registers("b-1"));
+    CHECK_FALSE(registers("b-2"));
+    CHECK(registers("b-1", "1010"));
+  }
+  SUBCASE("one that may be gone: the answer did not come") {
+    store.says(Reply::failed("late"));
+    auto gone = store.message("user.unregister", {{"username", "101"}, {"binding", "b-1"}, {"data", "sip/sip:b-1@10.0.0.1"}});
+    CHECK_FALSE(store.ask(gone));
+    CHECK_FALSE(registers("b-1"));
+  }
+  SUBCASE("D8 the older one, where it keeps one") {
+    store.reload(configuration("user.register=yes\nuser.unregister=yes\n", "[user.register]\non_fail=cached\n"));
+    CHECK(registers("b-1"));
+    CHECK(registers("b-2"));
+    store.says(Reply::failed("away"));
+    CHECK_FALSE(registers("b-1"));
+    CHECK(registers("b-2"));
+    CHECK(registers("b-1", "1010"));
+  }
+}
+
 TEST_CASE("user.bindings gives back what was registered, of one user and of all") {
   Store store;
   store.says({.columns = {"username", "data", "expires", "binding", "q", "nodename"},

@@ -144,6 +144,14 @@ TEST_CASE("call.route: a database that is away refuses the call, or an earlier a
   CHECK(other.get("error") == "failure");
 }
 
+TEST_CASE("YT-18 call.route: a number that the database cannot hold is nobody's") {
+  Exchange exchange;
+  exchange.database().says = [](const Asked&) { return Reply::failed("value"); };
+  auto call = exchange.call("\xbf'");
+  CHECK_FALSE(exchange.ask(call));
+  CHECK_FALSE(call.has("error"));
+}
+
 TEST_CASE("D11 rows=fork: each row is a target with its own parameters, where q changes the next group begins") {
   Exchange exchange("rows=fork\n");
   exchange.has({"location", "q", "oconnection_id"}, {{"sip/a", "1.000", "c1"}, {"sip/b", "1.000", Cell{}}, {Cell{}, "1.000", "none"}, {"sip/c", "0.500", "c3"}});

@@ -95,7 +95,8 @@ inline constexpr MessageName kUserRegistered{
 inline constexpr ParameterUse kUserUnregisterParameters[] = {
     {&param::kUsername}, {&param::kBinding}, {&param::kConnectionId}, {&param::kDriver}, {&param::kData}, {&param::kNumber},
     {&param::kDomain}, {&param::kDevice}, {&param::kReason}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport},
-    {&param::kAddress}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kRegisterRegfile}, {&param::kRegisterRegister}, {&param::kShared, Way::out}};
+    {&param::kAddress}, {&param::kSipCallid}, {&param::kSipCseq}, {&param::kRegisterRegfile}, {&param::kRegisterRegister}, {&param::kShared, Way::out},
+    {&param::kError, Way::out}, {&param::kCode, Way::out}};
 inline constexpr MessageName kUserUnregister{
     .name = "user.unregister",
     .doc = "A binding ends: of one user (without `binding`: all of them), or with only `connection_id` all that came over that connection.",

@@ -1,0 +1,49 @@
+// Two files that hold the same call records: PATH.journal is never synced, so that nothing is ever in the way of its writes, and kill -9 loses
+// nothing but what was said in the very moment; PATH.synced.journal is synced with the ends of records (many share one sync), for a power
+// cut. What one of them has lost the other has. Engine thread only.
+#pragma once
+
+#include <jackfield/engine.h>
+#include <jackfield/journal.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+namespace jackfield::register_module {
+
+class RecordJournal {
+ public:
+  using Replay = std::function<void(std::string_view bytes)>;
+  /// Replays both, so that most records come twice; the error says what to do.
+  static tl::expected<std::unique_ptr<RecordJournal>, std::string> open(Engine& engine, Logger& log, std::filesystem::path path, const Replay& replay);
+
+  void append(std::string_view bytes) {
+    quick_->append(bytes);
+    synced_->append(bytes);
+  }
+  /// Told whether all that was appended so far survives a power cut now. A failure is logged, once until it works again.
+  void sync(std::function<void(bool good)> done = {});
+  /// Replaces both by what `write` adds, at once.
+  void compact(const std::function<void(const std::function<void(std::string_view bytes)>& add)>& write);
+  bool compacting() const { return compacting_ > 0; }
+  std::uint64_t bytes() const { return std::max(quick_->file_bytes(), synced_->file_bytes()); }
+  const std::filesystem::path& path() const { return path_; }
+
+  static std::filesystem::path quick_file(const std::filesystem::path& path) { return path.string() + ".journal"; }
+  static std::filesystem::path synced_file(const std::filesystem::path& path) { return path.string() + ".synced.journal"; }
+
+ private:
+  RecordJournal(Logger& log, std::filesystem::path path) : log_(log), path_(std::move(path)) {}
+
+  Logger& log_;
+  const std::filesystem::path path_;
+  std::unique_ptr<Journal> quick_, synced_;
+  int compacting_ = 0;
+  bool sync_failed_ = false;
+};
+
+}  // namespace jackfield::register_module
