@@ -4,6 +4,7 @@
     class RegistrationsOnSqlite(OnSqlite, Registrations, Case): pass
     class RegistrationsOnPostgres(OnPostgres, Registrations, Case): pass
 """
+import hashlib
 import itertools
 import os
 import re
@@ -28,6 +29,13 @@ def shipped():
             key, _, value = line.partition("=")
             lines[key] = value
     return sections
+
+
+def add_user(database, name, password, realm="Yate", **columns):
+    """A row of the shipped table of users, made without a command."""
+    row = {"username": name, "ha1_md5": hashlib.md5(f"{name}:{realm}:{password}".encode()).hexdigest(), "ha1_realm": realm, **columns}
+    values = ", ".join("'" + str(value).replace("'", "''") + "'" for value in row.values())
+    database.sql(f"INSERT INTO users ({', '.join(row)}) VALUES ({values})")
 
 
 class SqliteFile:
