@@ -31,8 +31,7 @@ class CallCountersModule final : public ModuleOf<CallCountersPlan> {
     auto plan = std::make_unique<CallCountersPlan>();
     CheckResult result;
     plan->settings = read_settings(settings, result.problems);
-    const bool failed = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-    if (!failed) result.plan = std::move(plan);
+    if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;
   }
 

@@ -27,8 +27,7 @@ class PgsqlModule final : public ModuleOf<PgsqlPlan> {
     CheckResult result;
     plan->priority = read_priority(settings);
     plan->accounts = read_accounts(settings, result.problems);
-    const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-    if (!refused) result.plan = std::move(plan);
+    if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;
   }
 

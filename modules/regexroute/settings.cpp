@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 namespace jackfield::regexroute {
 namespace {
@@ -102,7 +101,6 @@ std::optional<ExtraHandler> read_extra(const Entry& entry, const RuleSet& rules,
 const KeyTable kKeys{.name = "regexroute", .doc = "Routes calls by rules: regular expressions for numbers and parameters.", .sections = kSections};
 
 std::optional<RegexRouteSettings> read_settings(const Settings& settings, Problems& problems) {
-  const auto before = problems.size();
   const RuleOptions options{.extended = settings.boolean(kPriorities, "extended"),
                             .insensitive = settings.boolean(kPriorities, "insensitive"),
                             .back_references = settings.boolean(kPriorities, "backrefs"),
@@ -132,9 +130,7 @@ std::optional<RegexRouteSettings> read_settings(const Settings& settings, Proble
     for (const auto& entry : extra->entries)
       if (auto handler = read_extra(entry, *rules, options, problems)) read.extra.push_back(std::move(*handler));
 
-  const bool failed = std::any_of(problems.begin() + static_cast<std::ptrdiff_t>(before), problems.end(),
-                                  [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-  if (failed) return std::nullopt;
+  if (has_errors(problems)) return std::nullopt;
   return read;
 }
 

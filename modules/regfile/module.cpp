@@ -8,7 +8,6 @@
 #include <jackfield/messages/user.h>
 #include <jackfield/module.h>
 
-#include <algorithm>
 #include <vector>
 
 namespace jackfield::regfile {
@@ -32,8 +31,7 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
     if (settings.from_yate() && !settings.has(kGeneral, "file"))
       result.problems.push_back({Problem::Severity::warning, plan->file_line,
                                  "unlike in Yate, registrations are kept across restarts; an empty file= in [general] is Yate's way"});
-    const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-    if (!refused) result.plan = std::move(plan);
+    if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;
   }
 

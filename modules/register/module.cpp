@@ -5,7 +5,6 @@
 
 #include <jackfield/module.h>
 
-#include <algorithm>
 
 namespace jackfield::register_module {
 namespace {
@@ -26,8 +25,7 @@ class RegisterModule final : public ModuleOf<RegisterPlan> {
     auto plan = std::make_unique<RegisterPlan>();
     CheckResult result;
     plan->settings = std::make_shared<const RegisterSettings>(read_settings(settings, result.problems));
-    const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-    if (!refused) result.plan = std::move(plan);
+    if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;
   }
 

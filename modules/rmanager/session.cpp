@@ -48,13 +48,14 @@ Session::Session(Engine& engine, std::uint64_t id, asio::ip::tcp::socket socket,
       editor_(settings_->max_history) {}
 
 void Session::greet() {
+  console_ = ConsoleSession::make(engine_, {.address = {}, .color = settings_->color}, [this](std::string_view lines) { stream(lines); });
   boost::system::error_code error;
   const auto far = socket_.remote_endpoint(error);
   const auto near = error ? far : socket_.local_endpoint(error);
   if (error) return leave("gone", Leaving::at_once);
   peer_ = address_of(far);
-  console_ = ConsoleSession::make(engine_, {.address = peer_.text(), .level = first_level(address_of(near)), .color = settings_->color},
-                                  [this](std::string_view lines) { stream(lines); });
+  console_->options().address = peer_.text();
+  console_->options().level = first_level(address_of(near));
   if (settings_->user_commands) console_->options().user_may = [settings = settings_](std::string_view line) { return settings->user_commands->matches(line); };
   if (level() == ConsoleLevel::none && settings_->timeout > Duration(0)) login_timer_ = engine_.timers().start(shared_->sink, 2 * id_, settings_->timeout);
   if (settings_->telnet) say(Telnet::greeting());
@@ -146,7 +147,7 @@ Task<bool> Session::execute(std::shared_ptr<Session> self, std::string command) 
     const auto argument = std::min(command.find_first_not_of(" \t", end), command.size());
     auto password = command.substr(argument);
     while (!password.empty() && (password.back() == ' ' || password.back() == '\r')) password.pop_back();
-    auto authenticating = self->authenticate(self, std::move(password));
+    auto authenticating = authenticate(self, std::move(password));
     const auto text = co_await std::move(authenticating);
     if (self->closed_) co_return false;
     self->say(text);
@@ -317,7 +318,7 @@ void Session::on_timer(bool unread) {
 /// Closes once everything is sent, or at once; in a later turn, for callers that are in the middle of something.
 void Session::leave(std::string_view why, Leaving how) {
   if (closed_ || leaving_) return;
-  if (console_) console_->close();
+  console_->close();
   log_.info("event=closed address={} reason={}", peer_.text(), log_value(why));
   if (how == Leaving::politely && !settings_->goodbye.empty()) say(settings_->goodbye + "\r\n");
   leaving_ = true;
@@ -337,7 +338,7 @@ void Session::close() {
   if (closed_) return;
   closed_ = true;
   ended_ = {};
-  if (console_) console_->close();
+  console_->close();
   if (delay_ != 0) shared_->waits.complete<bool>(delay_, false);
   engine_.timers().stop(login_timer_);
   engine_.timers().stop(unread_timer_);

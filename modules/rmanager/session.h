@@ -58,7 +58,7 @@ class Session : public std::enable_shared_from_this<Session> {
   static Task<> run(std::shared_ptr<Session> self, std::string line);
   static Task<bool> execute(std::shared_ptr<Session> self, std::string command);
   static Task<> find_words(std::shared_ptr<Session> self, std::string line);
-  Task<std::string> authenticate(std::shared_ptr<Session> self, std::string password);
+  static Task<std::string> authenticate(std::shared_ptr<Session> self, std::string password);
   std::string alias_list() const;
 
   bool shows_prompt() const;

@@ -104,8 +104,7 @@ class SipModule final : public ModuleOf<SipPlan> {
     plan->own_timeout = settings.has("call", "timeout");
     plan->own_maxchans = settings.has("general", "maxchans");
     plan->where = settings.where("general", "port");
-    const bool refused = std::ranges::any_of(result.problems, [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
-    if (!refused) result.plan = std::move(plan);
+    if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;
   }
 

@@ -90,7 +90,7 @@ class Console(case.Case):
 
     # --- the protocol
 
-    def test_telnet_bytes_header_and_levels_byte_for_byte(self):
+    def test_P_26_telnet_bytes_header_and_levels_byte_for_byte(self):
         self.console({"open": {}, "user": {"password": "sesame", "telnet": "no", "header": "hello", "fail_delay": 50},
                       "guest": {"password": "sesame", "userpass": "crumb", "telnet": "no", "header": "", "goodbye": "", "fail_delay": 50}})
         greeting = self.client().expect(b".\r\n")
@@ -111,7 +111,7 @@ class Console(case.Case):
         self.assertEqual(guest.expect(b"%%-status\r\n").split(b"\r\n")[:2], [b"You are user now", b"%%+status:engine"])
         self.assertEqual(guest.ended(), b"`reload` needs `auth PASSWORD` first\r\nYou are administrator now\r\nYou are administrator now\r\nreloaded\r\n")
 
-    def test_machine_mode_streams_every_dispatched_message_and_no_password(self):
+    def test_P_26_machine_mode_streams_every_dispatched_message_and_no_password(self):
         server = self.console(users={"101": "sehr-geheim"})
         watcher = self.client()
         watcher.send("machine on\n")
@@ -130,7 +130,7 @@ class Console(case.Case):
         for secret in (b"sehr-geheim", b"noch-geheimer"):
             self.assertNotIn(secret, seen)
 
-    def test_completion_for_programs_and_for_people(self):
+    def test_P_26_completion_for_programs_and_for_people(self):
         self.console()
         client = self.client()
         client.expect(".\r\n")
@@ -159,7 +159,7 @@ class Console(case.Case):
         person.send("\x15\x04")
         self.assertTrue(person.ended().endswith(b"Goodbye!\r\n"))
 
-    def test_keys_close_quit_and_reload(self):
+    def test_P_26_keys_close_quit_and_reload(self):
         server = self.console({"general": {"telnet": "no", "header": ""}})
         closing, leaving = self.client(), self.client()
         closing.send("\x1c")
@@ -172,7 +172,7 @@ class Console(case.Case):
 
     # --- what hostile or broken clients do
 
-    def test_floods_long_lines_and_silent_readers_hold_up_nobody(self):
+    def test_P_26_floods_long_lines_and_silent_readers_hold_up_nobody(self):
         server = self.console({"general": {"telnet": "no", "header": "", "unread_timeout": 1000}})
         long_line, flood, silent, fine = (self.client() for _ in range(4))
         long_line.send("x" * 5000)
@@ -198,7 +198,7 @@ class Console(case.Case):
         except OSError:
             pass
 
-    def test_200_clients_at_once_each_get_their_own_answers(self):
+    def test_P_26_200_clients_at_once_each_get_their_own_answers(self):
         server = self.console({"general": {"telnet": "no", "header": "", "maxconnections": 200}})
         clients = [self.client() for _ in range(200)]
         wait_for("200 connections", lambda: "connections=200" in server.command("status", "rmanager").stdout)
@@ -212,7 +212,7 @@ class Console(case.Case):
             client.close()
         wait_for("no connection", lambda: "connections=0" in server.command("status", "rmanager").stdout)
 
-    def test_wrong_passwords_are_slow_counted_and_end_the_connection(self):
+    def test_P_26_wrong_passwords_are_slow_counted_and_end_the_connection(self):
         server = self.console({"general": {"telnet": "no", "header": "", "password": "right", "fail_delay": 200}})
         client = self.client()
         begin = time.monotonic()
@@ -222,13 +222,13 @@ class Console(case.Case):
         self.assertIn("jackfield_rmanager_failed_passwords_count 3", server.command("status", "--metrics").stdout)
         self.assertNotIn("right", server.log)
 
-    def test_a_listener_for_others_without_passwords_is_refused_with_its_line(self):
+    def test_P_26_a_listener_for_others_without_passwords_is_refused_with_its_line(self):
         server = self.server({}, settings={"rmanager": {"general": {"addr": "0.0.0.0"}}}, modules=MODULES, start=False)
         checked = server.command("check", check=False)
         self.assertEqual(checked.returncode, 3)
         self.assertIn("rmanager.conf:2: error: [general] addr: whoever reaches 0.0.0.0 would command this server", checked.stdout)
 
-    def test_a_module_that_unloads_itself_takes_its_clients_along(self):
+    def test_P_26_a_module_that_unloads_itself_takes_its_clients_along(self):
         server = self.console({"general": {"telnet": "no", "header": ""}})
         client = self.client()
         client.send("module unload rmanager\n")
@@ -239,12 +239,28 @@ class Console(case.Case):
         again.send("uptime\n")
         self.assertTrue(again.line().startswith("Uptime"))
 
+    def test_P_26_stop_says_the_exit_code_and_restart_asks_the_supervisor(self):
+        server = self.server({}, modules=("rmanager",), settings={"rmanager": {"general": {"addr": self.address()}}}, start=False)
+        supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(supervisor.close)
+        path = os.path.join(self.folder, "notify")
+        supervisor.bind(path)
+        for words, environment, code in ((("stop", "7"), {}, 7), (("restart", "now"), {"NOTIFY_SOCKET": path}, 75)):
+            with open(os.path.join(self.folder, "log"), "a") as log, \
+                    subprocess.Popen(server._arguments("run"), env={**os.environ, **environment}, stdout=log, stderr=log) as process:
+                wait_for("the server to be ready", lambda: server.command("status", "--ready", check=False).returncode == 0)
+                if not environment:
+                    self.assertEqual(server.command("restart", check=False).returncode, 1)
+                    self.assertIn("usage: restart [now]", server.command("restart", "later", check=False).stderr)
+                subprocess.run(self.arguments(server), input=" ".join(words) + "\n", text=True, timeout=20, check=True, capture_output=True)
+                self.assertEqual(process.wait(10), code)
+
     # --- jackfield console
 
     def arguments(self, server):
         return [PROGRAM, "-c", server.conf, "-w", server.state, "console"]
 
-    def test_console_from_a_pipe(self):
+    def test_P_26_console_from_a_pipe(self):
         server = self.server({"101": "pw"})
         done = subprocess.run(self.arguments(server), input="version\n\nmodule list\nregistration show 101\n", capture_output=True, text=True, timeout=20)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -258,7 +274,7 @@ class Console(case.Case):
         self.assertEqual(nobody.returncode, 4)
         self.assertIn("no server answers on", nobody.stderr)
 
-    def test_console_from_a_pipe_shows_what_is_streamed_while_nobody_types(self):
+    def test_P_26_console_from_a_pipe_shows_what_is_streamed_while_nobody_types(self):
         server = self.server({"101": "pw"})
         with subprocess.Popen(self.arguments(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             process.stdin.write("output on\nmachine on\n")
@@ -272,7 +288,7 @@ class Console(case.Case):
             process.stdin.close()
             self.assertEqual(process.wait(10), 0)
 
-    def test_console_at_a_terminal_completes_remembers_and_ends(self):
+    def test_P_26_console_at_a_terminal_completes_remembers_and_ends(self):
         server = self.server({"101": "pw"})
         home = os.path.join(self.folder, "home")
         os.makedirs(home)
@@ -313,7 +329,7 @@ class Console(case.Case):
 
     # --- the guide
 
-    def test_every_transcript_of_the_guide(self):
+    def test_P_26_every_transcript_of_the_guide(self):
         server = self.console({"general": {"telnet": "no", "header": "", "goodbye": "", "alias:peers": "status overview sip $() echo \\1"}},
                               users={"101": "pw", "102": "pw"})
         phone = self.phone(server, "101", "pw")

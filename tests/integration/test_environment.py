@@ -101,7 +101,8 @@ class Environment(Case):
 
     def modules(self, engine):
         """What a real yate.conf with this content loads."""
-        server = self.server({"101": PASSWORD}, start=False, address=self.address(10 + len(self._servers)))
+        server = self.server({"101": PASSWORD}, start=False, address=self.address(10 + len(self._servers)),
+                             settings={"rmanager": {"general": {"addr": self.address(10 + len(self._servers))}}})
         os.remove(os.path.join(server.conf, "jackfield.conf"))
         with open(os.path.join(server.conf, "yate.conf"), "w") as file:
             file.write(engine)
@@ -111,7 +112,7 @@ class Environment(Case):
         return {line.split()[0] for line in loaded.splitlines() if line.split()[1] == "loaded"}
 
     def test_D22_modload_of_a_yate_conf_decides_about_the_modules_it_does_not_name(self):
-        every = {"sip", "regfile", "callfork", "cdrbuild", "cdrfile", "callcounters", "regexroute", "extmodule", "register", "sqlitedb", "pgsqldb"}
+        every = {"accfile", "sip", "regfile", "callfork", "cdrbuild", "cdrfile", "callcounters", "regexroute", "extmodule", "register", "rmanager", "sqlitedb", "pgsqldb"}
         self.assertEqual(self.modules("[general]\nmaxworkers=10\n"), every)
         self.assertEqual(self.modules("[modules]\ncdrfile.yate=no\n"), every - {"cdrfile"})
         self.assertEqual(self.modules("[general]\nmodload=yes\n[modules]\ncdrbuild.yate=false\n"), every - {"cdrbuild"})

@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
   // What is to be done, once the whole command line is known to be right.
   std::function<int()> action = [&] { return run_server(options); };
   std::string name, topic, level, overview;
+  std::vector<std::string> about;
   bool ready = false, metrics = false, markdown = false, version = false;
   app.add_flag("-V,--version", version, "Print the version");
 
@@ -95,12 +96,12 @@ int main(int argc, char** argv) {
   });
 
   auto* status = app.add_subcommand("status", "What the running server and its modules say about themselves");
-  status->add_option("MODULE", name, "Only this one");
+  status->add_option("MODULE", about, "Only this one; `overview` before it, or alone, leaves details out");
   status->add_flag("--ready", ready, "Only whether it takes calls: exit code 0 or 1");
   status->add_flag("--metrics", metrics, "Counters in Prometheus' text form");
   status->callback([&] {
     action = [&] {
-      const int code = ask_running(options, fmt::format("status {}", ready ? "--ready" : metrics ? "--metrics" : name));
+      const int code = ask_running(options, fmt::format("status {}", ready ? "--ready" : metrics ? "--metrics" : fmt::format("{}", fmt::join(about, " "))));
       return ready && code != kDone ? static_cast<int>(kFailed) : code;
     };
   });
