@@ -18,7 +18,7 @@ class Request:
         self.method, self.uri, self.from_uri, self.to_uri, self.call_id = fields[1:6]
         self.cseq = int(fields[6])
         self.expires = int(fields[7]) if fields[7].isdigit() else None
-        self.contact, self.source, self.auth_user, self.mode = fields[8:12]
+        self.contact, self.source, self.auth_user, self.mode, self.route = fields[8:13]
 
     def __repr__(self):
         return f"<{self.time:.3f} {self.method} {self.uri} cseq={self.cseq} expires={self.expires} from {self.source}>"
@@ -106,7 +106,7 @@ class Kamailio:
             if at < 0:
                 continue
             fields = line[at:].split("\t")[1:]
-            if len(fields) >= 12 and (method is None or fields[1] == method):
+            if len(fields) >= 13 and (method is None or fields[1] == method):
                 found.append(Request(fields))
         return sorted(found, key=lambda request: request.time)  # written by several processes
 
