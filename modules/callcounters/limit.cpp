@@ -27,11 +27,24 @@ int Limit::allowed(const Message& question, std::string_view value) const {
 
 bool Limit::may_begin(Value& value, MonoTime now) {
   if (settings_.rate <= 0) return true;
-  value.tokens = std::min(burst(), value.tokens + settings_.rate * std::chrono::duration<double>(now - value.refilled).count());
+  value.tokens = tokens(value, now);
   value.refilled = now;
   if (value.tokens < 1) return false;
   value.tokens -= 1;
   return true;
+}
+
+double Limit::tokens(const Value& value, MonoTime now) const {
+  return std::min(burst(), value.tokens + settings_.rate * std::chrono::duration<double>(now - value.refilled).count());
+}
+
+bool Limit::would_refuse(const Message& question, MonoTime now) const {
+  const auto value = question.get(settings_.parameter);
+  if (value.empty()) return false;
+  const auto known = values_.find(std::string(value));
+  if (known == values_.end()) return false;
+  const int most = allowed(question, value);
+  return (most > 0 && known->second.calls >= most) || (settings_.rate > 0 && tokens(known->second, now) < 1);
 }
 
 void Limit::hand_over(std::string_view from, std::string_view to) {

@@ -27,6 +27,8 @@ class Limit {
   /// Unless refused, a call with a value holds a place under `leg` until release(). One that is asked about again keeps the place it has,
   /// or gives it back for that of its new value.
   Entry enter(const Message& question, std::string_view leg, MonoTime now);
+  /// Whether enter() would refuse a new call now; changes nothing.
+  bool would_refuse(const Message& question, MonoTime now) const;
   /// The place of one leg is another's from now on: of who asked, of the leg that the question led to.
   void hand_over(std::string_view from, std::string_view to);
   void release(std::string_view leg);
@@ -43,6 +45,7 @@ class Limit {
   };
   int allowed(const Message& question, std::string_view value) const;
   bool may_begin(Value& value, MonoTime now);
+  double tokens(const Value& value, MonoTime now) const;
   double burst() const { return settings_.rate > 1 ? settings_.rate : 1; }
 
   LimitSettings settings_;

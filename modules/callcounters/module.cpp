@@ -68,7 +68,8 @@ class CallCountersModule final : public ModuleOf<CallCountersPlan> {
 
  private:
   void install(const std::string& message, int priority, Handler handler) {
-    handlers_.push_back(engine_->bus().install({.message = message, .priority = priority, .track = "callcounters"}, std::move(handler)));
+    const bool dry_run = message == messages::kCallRoute.name;
+    handlers_.push_back(engine_->bus().install({.message = message, .priority = priority, .track = "callcounters", .dry_run = dry_run}, std::move(handler)));
   }
 
   /// A limit of the same parameter at the same gate goes on with the calls it knows.
@@ -87,6 +88,14 @@ class CallCountersModule final : public ModuleOf<CallCountersPlan> {
       }
     }
     limits_ = std::move(kept);
+  }
+
+  /// The limit that a new call would be over now.
+  const LimitSettings* would_be_over(const Message& question) const {
+    const auto over = std::ranges::find_if(limits_, [&](const Limit& limit) {
+      return limit.settings().gate == Gate::route && !question.flag(param::kEmergency) && limit.would_refuse(question, engine_->clock().now());
+    });
+    return over == limits_.end() ? nullptr : &over->settings();
   }
 
   /// The limit that the call is over; then it holds no place it did not hold before.
@@ -109,10 +118,14 @@ class CallCountersModule final : public ModuleOf<CallCountersPlan> {
     for (Limit& limit : limits_) limit.release(leg);
   }
 
-  void say_refused(Message& question, const LimitSettings& limit) {
+  static void refuse(Message& question, const LimitSettings& limit) {
     question.set(param::kError, limit.code == 503 ? "noresource" : "busy");
     question.set(param::kReason, limit.reason);
     question.set(param::kCauseSip, limit.code).set(param::kReasonSip, limit.reason);
+  }
+
+  void say_refused(Message& question, const LimitSettings& limit) {
+    refuse(question, limit);
     refused_->add();
     engine_->log("callcounters").info("event=over-limit parameter={} value={} id={} code={}", limit.parameter,
                                       log_value(question.get(limit.parameter)), log_value(question.get(param::kId)), limit.code);
@@ -120,9 +133,11 @@ class CallCountersModule final : public ModuleOf<CallCountersPlan> {
 
   Verdict route(Message& route) {
     counters_->tell(route);
-    const auto* limit = over(route, Gate::route);
+    const bool dry_run = route.flag(param::kDryRun);
+    const auto* limit = dry_run ? would_be_over(route) : over(route, Gate::route);
     if (!limit) return false;
-    say_refused(route, *limit);
+    if (dry_run) refuse(route, *limit);
+    else say_refused(route, *limit);
     route.set_retvalue("-");
     return true;
   }
@@ -174,4 +189,4 @@ std::unique_ptr<Module> make() { return std::make_unique<CallCountersModule>(); 
 }  // namespace jackfield::callcounters
 
 JACKFIELD_MODULE(.name = "callcounters", .summary = "Call counters and limits", .requires_modules = {}, .keys = &jackfield::callcounters::kKeys,
-                 .create = jackfield::callcounters::make);
+                 .create = jackfield::callcounters::make, .offline = true);

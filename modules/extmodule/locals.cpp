@@ -42,6 +42,7 @@ LocalResult set_local(Locals& locals, std::string_view name, std::string_view va
   if (name == "selfwatch") return boolean(locals.selfwatch, value);
   if (name == "setdata") return boolean(locals.setdata, value);
   if (name == "settime") return boolean(locals.settime, value);
+  if (name == "dry_run") return boolean(locals.dry_run, value);
   if (name == "debuglevel") return number(locals.debuglevel, value, 0, 10);
   if (name == "maxqueue") return number(locals.maxqueue, value, 0, 100000);
   if (name == "bufsize") return number(locals.bufsize, value, 2048, 65536);

@@ -21,6 +21,7 @@ struct Locals {
   bool selfwatch = false;
   bool setdata = true;
   bool settime = false;
+  bool dry_run = false;  ///< it changes nothing when the message says dry_run=true, and may be asked what would happen
   int debuglevel = 0;  ///< lines above it are left out; 0: none is
 
   // Not the script's to change.

@@ -213,7 +213,8 @@ bool Session::install(std::string_view fields) {
                                                               .priority = static_cast<int>(*priority),
                                                               .track = locals_.trackparam,
                                                               .filter_name = *filter_name,
-                                                              .filter_value = *filter_value},
+                                                              .filter_value = *filter_value,
+                                                              .dry_run = true},
                                                              [weak = weak_from_this()](Message& message) -> Verdict {
                                                                const auto self = weak.lock();
                                                                return self ? self->ask(message) : Verdict(false);
@@ -288,6 +289,12 @@ void Session::say(std::string_view line) {
 
 Verdict Session::ask(Message& message) {
   if (over_ || (own_.contains(&message) && !locals_.reenter)) return false;
+  if (message.flag(messages::param::kDryRun) && !locals_.dry_run) {
+    auto& recorder = engine_.recorder();
+    recorder.note(recorder.current(), fmt::format("{} was not asked: it does not say setlocal:dry_run:true, nor extmodule.conf dry_run=yes", name_));
+    return false;
+  }
+  if (const auto dispatch = engine_.recorder().current(); dispatch != 0) engine_.recorder().note(dispatch, fmt::format("the script {}", name_));
   if (is_spared()) return unanswered(message);
   const bool behind = (locals_.maxqueue != 0 && waiting_ >= locals_.maxqueue) || connection_->unsent() > kMostUnsent;
   if (behind && !behind_) log_.warning("event=script-behind script={} waiting={} message={} hint=\"messages go on without it\"", log_value(name_), waiting_, message.name());

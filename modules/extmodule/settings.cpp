@@ -21,6 +21,9 @@ constexpr Key kGeneralKeys[] = {
     {.name = "maxqueue", .type = KeyType::integer, .fallback = "1000", .unit = "", .doc = "How many messages may wait for one script; further ones go on without it. 0: any number.",
      .min = 0, .max = 100000},
     {.name = "settime", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether messages of scripts always have the server's time."},
+    {.name = "dry_run", .type = KeyType::boolean, .fallback = "no", .unit = "",
+     .doc = "Whether `jackfield route` asks scripts, too. Say yes where they change nothing when the message says dry_run=true; a script says it for itself with "
+            "setlocal:dry_run:true."},
     {.name = "trackparam", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether the message's `handlers` parameter names this module for scripts."},
     {.name = "restart", .type = KeyType::choice, .fallback = "failure", .unit = "",
      .doc = "When a script that ended is started again, after a pause that grows from 0.1 to 30 s: never (Yate's way), after a failure, or always. A script that sets restart=true always is.",
@@ -111,6 +114,7 @@ ExtModuleSettings read_settings(const Settings& settings, Problems& problems) {
   locals.timebomb = settings.boolean(kGeneral, "timebomb");
   locals.maxqueue = static_cast<std::size_t>(settings.integer(kGeneral, "maxqueue"));
   locals.settime = settings.boolean(kGeneral, "settime");
+  locals.dry_run = settings.boolean(kGeneral, "dry_run");
   locals.trackparam = settings.boolean(kGeneral, "trackparam") ? "extmodule" : "";
   locals.priority = static_cast<int>(settings.integer(kGeneral, "priority"));
   locals.breaker = static_cast<int>(settings.integer(kGeneral, "breaker"));

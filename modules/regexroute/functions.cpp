@@ -2,6 +2,8 @@
 
 #include "calendar.h"
 
+#include <jackfield/messages/parameters.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -162,17 +164,22 @@ std::string network(Arguments arguments, FunctionContext&) {
   return boolean(false);
 }
 
+/// Where only somebody asks what would happen, it happens when he says.
+WallTime now(const FunctionContext& context) {
+  return context.message.flag(messages::param::kDryRun) ? context.message.created() : context.engine.clock().wall();
+}
+
 /// The clock stands in one of the hours (08:00-18:00) on one of the days (mon-fri), both as the machine's time zone has it.
 std::string during(Arguments arguments, FunctionContext& context) {
-  const auto now = local_moment(context.engine.clock().wall());
+  const auto moment = local_moment(now(context));
   bool hours_named = false, in_hours = false, days_named = false, in_days = false;
   for (const auto& argument : arguments) {
     if (const auto hours = parse_hours(argument.value)) {
       hours_named = true;
-      in_hours = in_hours || hours->contains(now.minute_of_day);
+      in_hours = in_hours || hours->contains(moment.minute_of_day);
     } else if (const auto days = parse_days(argument.value)) {
       days_named = true;
-      in_days = in_days || days->contains(now.weekday);
+      in_days = in_days || days->contains(moment.weekday);
     } else {
       return boolean(false);
     }
@@ -227,7 +234,7 @@ constexpr Function kFunctions[] = {
     {"sub", 2, 3, [](Arguments a, FunctionContext&) { return arithmetic(a, [](long long x, long long y) { return add(x, multiply(y, -1)); }); }, "$(sub,A,B[,WIDTH])"},
     {"threadname", 0, 0, [](Arguments, FunctionContext&) { return std::string(); }, "$(threadname)"},
     {"timestamp", 0, 0, [](Arguments, FunctionContext& c) {
-       const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(c.engine.clock().wall().time_since_epoch()).count();
+       const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now(c).time_since_epoch()).count();
        return fmt::format("{}.{:03}", since / 1000, since % 1000);
      }, "$(timestamp)"},
     {"transcode", 1, kAnyNumber, [](Arguments, FunctionContext&) { return std::string(); }, "$(transcode,FLAGS,FORMAT,…)"},

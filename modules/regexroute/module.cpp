@@ -69,7 +69,7 @@ class RegexRouteModule final : public ModuleOf<RegexRoutePlan> {
 
  private:
   Bus::Subscription install(std::string_view message, int priority, Handler handler) {
-    return engine_->bus().install({.message = std::string(message), .priority = priority, .track = settings_.track ? "regexroute" : ""}, std::move(handler));
+    return engine_->bus().install({.message = std::string(message), .priority = priority, .track = settings_.track ? "regexroute" : "", .dry_run = true}, std::move(handler));
   }
 
   void install_own() {
@@ -174,4 +174,4 @@ std::unique_ptr<Module> make() { return std::make_unique<RegexRouteModule>(); }
 }  // namespace jackfield::regexroute
 
 JACKFIELD_MODULE(.name = "regexroute", .summary = "Routing by rules", .requires_modules = {}, .keys = &jackfield::regexroute::kKeys,
-                 .create = jackfield::regexroute::make);
+                 .create = jackfield::regexroute::make, .offline = true);

@@ -35,10 +35,13 @@ void debug_line(Logger& log, std::string_view text) {
 }  // namespace
 
 Walk::Walk(WalkServices services, std::shared_ptr<const RuleSet> rules, Message& message, std::string_view match)
-    : services_(services),
+    : dry_run_(message.flag(param::kDryRun)),
+      recorded_(services.engine.recorder().current()),
+      own_variables_(dry_run_ ? std::make_unique<Variables>(services.variables) : nullptr),
+      services_{services.engine, own_variables_ ? *own_variables_ : services.variables, services.pendings, services.log, services.dispatching},
       rules_(std::move(rules)),
       message_(&message),
-      functions_{message, services.variables, services.engine, services.dispatching},
+      functions_{message, services_.variables, services.engine, services.dispatching},
       match_(trimmed(match)) {
   if (message.flag(param::kTraceToMsg)) trace_.emplace();
 }
@@ -75,8 +78,8 @@ bool Walk::run() {
     const auto held = holds(*tested_);
     if (!held) return false;
     const Rule& rule = *std::exchange(tested_, nullptr);
+    trace(rule, *held);
     if (!*held) continue;
-    trace(rule);
     frame.chain_entered = true;
     if (rule.block) frames_.push_back({.block = rule.block.get(), .context = frame.context, .depth = frame.depth, .is_context = false});
     else if (!act(rule)) return false;
@@ -151,14 +154,23 @@ bool Walk::act(const Rule& rule) {
     case Verb::msleep: {
       long long wanted = 0;
       std::from_chars(argument.data(), argument.data() + argument.size(), wanted);
-      sleep_ = std::clamp(Duration(wanted), Duration::zero(), kLongestSleep);
+      sleep_ = dry_run_ ? Duration::zero() : std::clamp(Duration(wanted), Duration::zero(), kLongestSleep);
       return sleep_ == Duration::zero();
     }
-    case Verb::echo: services_.log.info("{}", argument); break;
-    case Verb::debug: debug_line(services_.log, argument); break;
+    case Verb::echo:
+      if (dry_run_) note(fmt::format("would log {}", argument));
+      else services_.log.info("{}", argument);
+      break;
+    case Verb::debug:
+      if (!dry_run_) debug_line(services_.log, argument);
+      break;
     case Verb::enqueue:
     case Verb::dispatch: {
       if (argument.empty()) break;
+      if (dry_run_) {
+        note(fmt::format("would send the message {}", argument));
+        break;
+      }
       if (action.verb == Verb::dispatch && functions_.depth >= kDeepestDispatch) {
         services_.log.error("{}:{}: {} is not dispatched: rules dispatch what rules dispatched, {} times", rule.where.file, rule.where.line, argument, kDeepestDispatch);
         break;
@@ -248,9 +260,16 @@ void Walk::leave_context(bool handled) {
   frames_.pop_back();
 }
 
-void Walk::trace(const Rule& rule) {
-  if (trace_) trace_->push_back(fmt::format("[{}] {}:{} {}", frames_.back().context, rule.where.file, rule.where.line, rule.text));
+void Walk::trace(const Rule& rule, bool held) {
+  if (recorded_ != 0 && (held || dry_run_)) {
+    fmt::memory_buffer line;
+    fmt::format_to(std::back_inserter(line), "{}:{} [{}] {}{}", rule.where.file, rule.where.line, frames_.back().context, rule.text, held ? "" : "  (does not hold)");
+    note({line.data(), line.size()});
+  }
+  if (trace_ && held) trace_->push_back(fmt::format("[{}] {}:{} {}", frames_.back().context, rule.where.file, rule.where.line, rule.text));
 }
+
+void Walk::note(std::string_view what) { services_.engine.recorder().note(recorded_, what); }
 
 void Walk::leave_trace() {
   if (!trace_) return;

@@ -79,8 +79,14 @@ class Walk {
   bool may_enter(const Rule& rule, std::string_view context, int depth);
   void leave_context(bool handled);
   std::string value(const Expression& expression) { return expression.evaluate(captures_, functions_); }
-  void trace(const Rule& rule);
+  /// `held`: else only who rehearses is told of it.
+  void trace(const Rule& rule, bool held);
+  /// What a rule would have done, where nothing is to be done.
+  void note(std::string_view what);
 
+  const bool dry_run_;
+  const Recorder::DispatchId recorded_;
+  std::unique_ptr<Variables> own_variables_;  // those of all calls stay as they are where nothing is to be done
   WalkServices services_;
   std::shared_ptr<const RuleSet> rules_;
   Message* message_;

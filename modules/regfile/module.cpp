@@ -37,7 +37,8 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
 
   tl::expected<void, Problem> prepare_plan(Engine& engine, RegfilePlan& plan) override {
     if (regfile_) return {};
-    const auto path = bindings_path(plan.general.file, engine.state_dir(), [&](std::string_view name) { return engine.run_parameter(name); });
+    // Without a server nobody is registered: what one keeps is not for us.
+    const auto path = engine.offline() ? std::filesystem::path() : bindings_path(plan.general.file, engine.state_dir(), [&](std::string_view name) { return engine.run_parameter(name); });
     auto store = Store::open(engine, {.file = path, .sync = plan.general.sync, .log = "regfile"});
     if (!store) return tl::unexpected(Problem{Problem::Severity::error, plan.file_line, store.error()});
     plan.store = std::move(*store);
@@ -70,7 +71,8 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
 
  private:
   void install(Engine& engine, const std::string& message, int priority, Verdict (Regfile::*answer)(Message&)) {
-    handlers_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "regfile"},
+    const bool dry_run = message == messages::kUserAuth.name || message == messages::kCallRoute.name;  // they only look
+    handlers_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "regfile", .dry_run = dry_run},
                                              [this, answer](Message& about) { return (regfile_.get()->*answer)(about); }));
   }
 
@@ -86,4 +88,4 @@ std::unique_ptr<Module> make() { return std::make_unique<RegfileModule>(); }
 }  // namespace jackfield::regfile
 
 JACKFIELD_MODULE(.name = "regfile", .summary = "Users in a file", .requires_modules = {}, .keys = &jackfield::regfile::kKeys,
-                 .create = jackfield::regfile::make, .commands = jackfield::regfile::kCommands);
+                 .create = jackfield::regfile::make, .commands = jackfield::regfile::kCommands, .offline = true);

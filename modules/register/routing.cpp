@@ -1,5 +1,6 @@
 #include "routing.h"
 
+#include "rehearsal.h"
 #include "rows.h"
 
 #include <jackfield/messages/call.h>
@@ -102,7 +103,7 @@ Task<bool> route(SharedPtr shared, std::shared_ptr<Fallback> fallback, std::shar
   if (targets.size() == 1) co_return route_to_one(message, rows, targets.front(), handler);
   if (handler.fork) co_return route_to_fork(message, rows, targets, handler);
   // Kept as the call is before the first row's own parameters are set.
-  if (settings->fallback.disconnected) {
+  if (settings->fallback.disconnected && !message.flag(param::kDryRun)) {
     std::vector<Fallback::Route> further;
     for (const auto row : targets)
       if (row != targets.front()) further.push_back({std::string(target_of(rows, row, handler.result)), columns_of(rows, row, handler.result)});
@@ -114,12 +115,12 @@ Task<bool> route(SharedPtr shared, std::shared_ptr<Fallback> fallback, std::shar
 }  // namespace
 
 Verdict call_preroute(const SharedPtr& shared, Message& message) {
-  if (!message.flag(param::kPrerouteRegister, true)) return false;
+  if (!message.flag(param::kPrerouteRegister, true) || keeps_out(shared->database->engine(), message, shared->settings->preroute)) return false;
   return preroute(shared, shared->settings, message);
 }
 
 Verdict call_route(const SharedPtr& shared, const std::shared_ptr<Fallback>& fallback, Message& message) {
-  if (!message.flag(param::kRouteRegister, true)) return false;
+  if (!message.flag(param::kRouteRegister, true) || keeps_out(shared->database->engine(), message, shared->settings->route)) return false;
   if (shared->critical) return refuse_critical(message);
   return route(shared, fallback, shared->settings, message);
 }

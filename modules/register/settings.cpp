@@ -85,12 +85,15 @@ constexpr Key kCacheStale{.name = "cache_stale", .type = KeyType::seconds, .fall
                           .doc = "How old an answer may be that is used while the database is away; more than 0 makes cached the default of on_fail.",
                           .min = 0, .max = 2'592'000'000};
 
+constexpr Key kDryRun{.name = "dry_run", .type = KeyType::boolean, .fallback = "no", .unit = "",
+                      .doc = "Whether `jackfield route` asks this query, too. Say yes where it only reads: no function in it writes, either."};
+
 constexpr auto kAuthKeys = with_common(std::to_array<Key>({
     sql("query", "Gives a row for a user who exists. `@` and a query: that one gives the text of this one, in one row with one column; so in all sections."),
     {.name = "result", .type = KeyType::text, .fallback = "password", .unit = "",
      .doc = "The column with the password, which must be there. Empty: there is none; columns ha1_md5, ha1_sha256 and ha1_realm say its hashes. "
             "All other columns become parameters of the message."},
-    deadline(kDeadline), on_fail("refuse", "refuse,pass,cached"), kCacheStale,
+    deadline(kDeadline), on_fail("refuse", "refuse,pass,cached"), kCacheStale, kDryRun,
 }));
 constexpr auto kRegisterKeys = with_common(std::to_array<Key>({
     sql("query", "Keeps one contact. A row written or given is success. Beside the message's parameters there are ${expires_at} and ${now} (seconds since 1970), ${nodename} and ${process}, which no other run has."),
@@ -117,7 +120,7 @@ constexpr auto kTimerKeys = with_common(std::to_array<Key>({sql("query", "Remove
 constexpr auto kPrerouteKeys = with_common(std::to_array<Key>({
     sql("query", "Its columns become parameters of the call."),
     {.name = "result", .type = KeyType::text, .fallback = "", .unit = "", .doc = "The column that becomes the return value; `-` refuses the call."},
-    deadline(kDeadline), on_fail("pass", "refuse,pass,cached"), kCacheStale,
+    deadline(kDeadline), on_fail("pass", "refuse,pass,cached"), kCacheStale, kDryRun,
 }));
 constexpr auto kRouteKeys = with_common(std::to_array<Key>({
     sql("query", "Where a call goes: a row for each target. All columns but the target become parameters of the call. ${over_limit} is the key of that name, ${over_limit_code} its number."),
@@ -128,7 +131,7 @@ constexpr auto kRouteKeys = with_common(std::to_array<Key>({
     {.name = "offlineauto", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether rows without a target refuse the call as offline."},
     {.name = "over_limit", .type = KeyType::choice, .fallback = "busy", .unit = "",
      .doc = "What a call over a user's limit is refused with, where the query says so: busy (486) or noresource (503).", .choices = "busy,noresource"},
-    deadline(kDeadline), on_fail("refuse", "refuse,pass,cached"), kCacheStale,
+    deadline(kDeadline), on_fail("refuse", "refuse,pass,cached"), kCacheStale, kDryRun,
 }));
 
 constexpr Key critical(std::string_view doc) { return on("critical", doc); }
@@ -260,6 +263,7 @@ class Reader {
 
   void policy(HandlerSettings& out) {
     out.on_fail = on_fail_of(out.section);
+    out.dry_run = settings_.boolean(out.section, "dry_run");
     out.cache_stale = settings_.duration(out.section, "cache_stale");
     const bool kept = out.cache_stale > Duration::zero();
     if (kept && !settings_.has(out.section, "on_fail")) out.on_fail = OnFail::cached;

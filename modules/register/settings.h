@@ -34,6 +34,7 @@ struct HandlerSettings {
   OnFail on_fail = OnFail::refuse;
   Duration cache_stale{0};  ///< with cached: how old an answer may be
   std::string result;       ///< the column that is the answer
+  bool dry_run = false;     ///< the query only reads: it is asked also what would become of a call
 };
 
 struct RegisterHandlerSettings : HandlerSettings {

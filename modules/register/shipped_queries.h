@@ -22,6 +22,7 @@ inline constexpr std::string_view kDefault = "account=jackfield\n";
 
 inline constexpr std::string_view kAuth =
     R"(result=
+dry_run=yes
 query=SELECT ha1_md5, ha1_sha256, ha1_realm, number, alternatives, max_contacts FROM users WHERE username = '${username}' AND enabled = 1
 )";
 
@@ -58,6 +59,7 @@ inline constexpr std::string_view kTimer = "query=DELETE FROM bindings WHERE exp
 inline constexpr std::string_view kPreroute =
     R"(; A user who has as many calls as he may have calls nobody else.
 result=refusal
+dry_run=yes
 query=SELECT '-' AS refusal, '${over_limit}' AS error, '${over_limit_code}' AS cause_sip, 'All lines of the caller are in use' AS reason_sip \
   FROM users WHERE username = '${username}' AND inuse_limit > 0 AND '${emergency}' <> 'true' AND inuse_limit <= \
   (SELECT count(DISTINCT billid) FROM calls_in_use WHERE calls_in_use.username = users.username AND billid <> '${billid}')
@@ -65,6 +67,7 @@ query=SELECT '-' AS refusal, '${over_limit}' AS error, '${over_limit_code}' AS c
 
 inline constexpr std::string_view kRoute =
     R"(rows=fork
+dry_run=yes
 query=SELECT CASE WHEN u.lines >= u.inuse_limit AND u.inuse_limit > 0 THEN '-' ELSE b.data END AS location, \
   CASE WHEN u.lines >= u.inuse_limit AND u.inuse_limit > 0 THEN '${over_limit}' WHEN b.data IS NULL THEN 'offline' END AS error, \
   CASE WHEN u.lines >= u.inuse_limit AND u.inuse_limit > 0 THEN '${over_limit_code}' END AS cause_sip, \

@@ -1,6 +1,7 @@
 #include "users.h"
 
 #include "bindings.h"
+#include "rehearsal.h"
 #include "rows.h"
 
 #include <jackfield/messages/user.h>
@@ -162,6 +163,7 @@ bool refuse_critical(Message& message) {
 Verdict user_auth(const SharedPtr& shared, Message& message) {
   if (!message.flag(param::kAuthRegister, true)) return false;
   const auto& handler = shared->settings->auth;
+  if (keeps_out(shared->database->engine(), message, handler)) return false;
   // Before a challenge, user.auth names nobody; a query that only looks for a name needs not be asked.
   const Values values(shared->database->engine(), message);
   if (!handler.query.indirect() && values.about_nobody(handler.query)) return false;

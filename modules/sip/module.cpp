@@ -10,6 +10,7 @@
 #include "settings.h"
 #include "stack/ares_dns.h"
 #include "status.h"
+#include "tap.h"
 
 #include <jackfield/messages/engine.h>
 #include <jackfield/module.h>
@@ -27,7 +28,8 @@ struct Running {
   Running(Engine& engine, std::shared_ptr<const SipSettings> settings)
       : transactions(engine, settings->transactions),
         guard(engine),
-        door(guard, transactions),
+        tap(engine.recorder(), transactions),
+        door(guard, tap),
         transport(stack::make_transport(engine, settings->transport, door)),
         resolver(engine, {.deadline = settings->dns.deadline}, make_dns(engine, settings->dns),
                  [this](stack::TransportKind kind, bool ipv6) { return reaches(kind, ipv6); }),
@@ -35,7 +37,8 @@ struct Running {
     door.attach(*transport);
     guard.attach(core);
     core.connections = &lines;
-    transactions.attach(*transport, dispatcher);
+    tap.attach(*transport);
+    transactions.attach(tap, dispatcher);
   }
   ~Running() { transactions.stop(); }
 
@@ -52,6 +55,7 @@ struct Running {
 
   stack::Transactions transactions;
   guard::Guard guard;
+  Tap tap;
   guard::Door door;
   std::unique_ptr<stack::Transport> transport;
   stack::Resolver resolver;

@@ -50,7 +50,7 @@ class Readme(Case):
 
     def test_every_command_it_names_is_one(self):
         server = self.server({"101": PASSWORD})
-        for words in sorted(set(re.findall(r"\./scripts/run ([a-z]+(?: [a-z]+(?:\.[a-z]+)?(?: 10\d)?)?)", README))):
+        for words in sorted(set(re.findall(r"\./scripts/run ([a-z]+(?: [a-z]+(?:\.[a-z]+)?)?(?: 10\d)?(?: --caller 10\d)?)", README))):
             with self.subTest(command=words):
                 self.assertTrue(server.command(*words.split()).stdout.strip() or words in ("check", "reload"))
 

@@ -1,5 +1,5 @@
 // One command of a running server, and what it is given. The table of all is in commands.cpp; what they do is in server_commands.cpp,
-// call_commands.cpp and watch_commands.cpp.
+// call_commands.cpp, question_commands.cpp and watch_commands.cpp.
 #pragma once
 
 #include <jackfield/message.h>
@@ -60,6 +60,10 @@ Task<ControlAnswer> run_cfgmerge(CommandCall call);
 Task<ControlAnswer> run_drop(CommandCall call);
 Task<ControlAnswer> run_call(CommandCall call);
 Task<ControlAnswer> run_control(CommandCall call);
+
+// question_commands.cpp
+Task<ControlAnswer> run_explain(CommandCall call);
+Task<ControlAnswer> run_route(CommandCall call);
 
 // watch_commands.cpp
 Task<ControlAnswer> run_debug(CommandCall call);

@@ -86,6 +86,13 @@ constexpr Key kTelephonyKeys[] = {
      .min = 0, .max = 86400000},
 };
 
+constexpr Key kRecorderKeys[] = {
+    {.name = "calls", .type = KeyType::integer, .fallback = "8192", .unit = "KiB",
+     .doc = "Memory for the last calls, about 20 KiB each; 0: nothing is kept of calls.", .min = 0, .max = 4194304},
+    {.name = "registrations", .type = KeyType::integer, .fallback = "4096", .unit = "KiB",
+     .doc = "Memory for the last registrations, about 4 KiB each; 0: nothing is kept of registrations.", .min = 0, .max = 4194304},
+};
+
 constexpr Key kConfigurationKeys[] = {
     {.name = "max_depth", .type = KeyType::integer, .fallback = "10", .unit = "", .doc = "How deep files may include files.", .min = 3, .max = 50},
     {.name = "disable_include_silent", .type = KeyType::boolean, .fallback = "no", .unit = "",
@@ -127,6 +134,10 @@ constexpr Section kSections[] = {
     {.name = "postload", .doc = "The same, once the modules are there.", .keys = {}, .any_key = true},
     {.name = "variables", .doc = "Values that modules share, as ${variables.NAME}.", .keys = {}, .any_key = true},
     {.name = "configuration", .doc = "How files are read.", .keys = kConfigurationKeys},
+    {.name = "recorder",
+     .doc = "What is kept in memory of the last calls and registrations, for `jackfield explain`: SIP messages, who was asked, what he "
+            "answered and changed, passwords and their like masked. The oldest make way for the newest.",
+     .keys = kRecorderKeys},
 };
 
 constexpr std::string_view kYateSections[] = {"localsym", "nounload", "call"};
@@ -147,6 +158,8 @@ EngineSettings read_engine_settings(const Settings& settings, Problems& problems
                      .loglevel = parse_log_level(settings.text("general", "loglevel")).value_or(LogLevel::info),
                      .drain_timeout = settings.duration("general", "drain_timeout"),
                      .takeover_timeout = settings.duration("telephony", "takeover_timeout"),
+                     .recorder_calls = static_cast<std::size_t>(settings.integer("recorder", "calls")) * 1024,
+                     .recorder_registrations = static_cast<std::size_t>(settings.integer("recorder", "registrations")) * 1024,
                      .user = settings.text("general", "user"),
                      .debug = {},
                      .run_parameters = {}};

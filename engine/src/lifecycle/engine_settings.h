@@ -21,6 +21,7 @@ struct EngineSettings {
   LogLevel loglevel = LogLevel::info;
   Duration drain_timeout{0};
   Duration takeover_timeout{0};
+  std::size_t recorder_calls = 0, recorder_registrations = 0;  ///< bytes
   std::string user;  ///< whom the server becomes once it has its ports; empty: nobody else
   std::vector<std::pair<std::string, LogLevel>> debug;               ///< [debug]: level per module
   std::vector<std::pair<std::string, std::string>> run_parameters;   ///< [run_params], [telephony] and [variables]

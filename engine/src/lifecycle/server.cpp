@@ -90,6 +90,7 @@ Modules::Read Server::reader() const {
 
 void Server::apply_settings() {
   core_.channels().set_takeover_timeout(configuration_->engine().takeover_timeout);
+  core_.recorder().set_room(configuration_->engine().recorder_calls, configuration_->engine().recorder_registrations);
   core_.set_log_level(shifted(configuration_->engine().loglevel, verbosity_));
   for (const auto& [module, level] : configuration_->engine().debug) core_.log(module).set_level(level);
 }

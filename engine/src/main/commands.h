@@ -38,6 +38,10 @@ int stop_running(const Options& options);
 /// Commands for the running server, typed or from a pipe, until `quit` or the end.
 int run_console(const Options& options);
 int enable_module(const Options& options, const std::string& name);
+/// What would become of a call; `words` are those of the question (questions/question.h). `offline`: without a server.
+int ask_route(const Options& options, const std::vector<std::string>& words, bool offline);
+/// What became of one, or of a user's registrations.
+int explain(const Options& options, const std::string& what, bool all);
 /// A word that is no command of the program: a module's command, else one for the running server.
 int other_command(const Options& options, const std::vector<std::string>& words);
 

@@ -140,6 +140,30 @@ int main(int argc, char** argv) {
   enable->add_option("NAME", name)->required();
   enable->callback([&] { action = [&] { return enable_module(options, name); }; });
 
+  std::string called, caller, address, time;
+  std::vector<std::string> parameters;
+  bool offline = false, all = false;
+  auto* route = app.add_subcommand("route", "What would become of a call: who is asked, each rule, what it changes, and where it goes; nothing is done");
+  route->add_option("CALLED", called, "The number that is called")->required();
+  route->add_option("NAME=VALUE", parameters, "Parameters the call would have: username=101, context=sales");
+  route->add_option("--caller", caller, "Who calls")->type_name("X");
+  route->add_option("--address", address, "Where the call comes from")->type_name("IP:PORT");
+  route->add_option("--time", time, "When: 2026-01-31T18:30 or 18:30; now")->type_name("T");
+  route->add_flag("--offline", offline, "Ask the configuration alone, without a server");
+  route->callback([&] {
+    action = [&] {
+      std::vector<std::string> words{called, "--caller", caller, "--address", address};
+      if (!time.empty()) words.insert(words.end(), {"--time", time});
+      words.insert(words.end(), parameters.begin(), parameters.end());
+      return ask_route(options, words, offline);
+    };
+  });
+
+  auto* explaining = app.add_subcommand("explain", "What became of a call, or of a user's registrations: SIP messages, who was asked, what he answered and changed");
+  explaining->add_option("WHAT", name, "A Call-ID, a billid, a channel, or a user (101, 101@example.com)")->required();
+  explaining->add_flag("--all", all, "Also what lies far back");
+  explaining->callback([&] { action = [&] { return explain(options, name, all); }; });
+
   // Last, because subcommands made after it would take it over: their own words must be right.
   app.prefix_command();
   overview = app.help();

@@ -236,8 +236,10 @@ void FlightRecorder::write_changes(Recording& recording, const Message& message)
     before.assign(parameters.begin(), parameters.end());
   }
   if (!same_place(recording.name, message.name())) {
+    // Scripts say the name again.
+    const bool other = recording.name != message.name();
     recording.name = message.name();
-    if (recording.step(Step::Kind::renamed)) recording.bytes.put_value(recording.name);
+    if (other && recording.step(Step::Kind::renamed)) recording.bytes.put_value(recording.name);
   }
   if (!same_place(recording.retvalue, message.retvalue())) {
     recording.retvalue = message.retvalue();

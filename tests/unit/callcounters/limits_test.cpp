@@ -184,3 +184,28 @@ TEST_CASE("what callers make up is forgotten again, and how fast they called is 
   CHECK(values().find("jackfield_callcounters_values_count 0\n") != std::string::npos);
   CHECK(values().find("jackfield_callcounters_refused_total 1\n") != std::string::npos);
 }
+
+TEST_CASE("N-4 who asks what would become of a call is told of the limit, and holds no place") {
+  Calls calls("[limit username]\ncalls=1\n");
+  const auto asked = [&] {
+    auto message = calls.host.message("call.route", {{"username", "101"}});
+    DispatchRecord record;
+    const bool refused = calls.host.engine().run(calls.host.engine().bus().rehearse(message, record)).value();
+    CHECK(refused == (message.retvalue() == "-"));
+    return std::string(message.get("error"));
+  };
+  for (int i = 0; i < 3; ++i) CHECK(asked() == "");
+  CHECK(calls.route("sip/1", "101") == "");
+  for (int i = 0; i < 3; ++i) CHECK(asked() == "busy");
+  CHECK(calls.host.engine().metrics().prometheus_text().find("jackfield_callcounters_refused_total 1") == std::string::npos);
+  calls.hangup("sip/1");
+  CHECK(asked() == "");
+  Calls rates("[limit username]\nrate=1\n");
+  CHECK(rates.route("sip/1", "101") == "");
+  auto message = rates.host.message("call.route", {{"username", "101"}});
+  DispatchRecord record;
+  const bool refused = rates.host.engine().run(rates.host.engine().bus().rehearse(message, record)).value();
+  CHECK(refused);
+  rates.host.engine().advance(1s);
+  CHECK(rates.route("sip/2", "101") == "");
+}

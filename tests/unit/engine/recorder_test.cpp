@@ -94,6 +94,7 @@ TEST_CASE("N-4 a dispatch of a call is written down: who was asked, what he answ
   engine.handle("call.route", 20, "", [](Message&) -> Verdict { throw std::runtime_error("no"); });
   engine.handle("call.route", 30, "last", [](Message& m) { return m.erase("gone"), m.set("called", "2"), m.set_retvalue("sip/x"), true; });
   engine.handle("call.route", 40, "never", [](Message&) { return true; });
+  engine.handle("call.route", 15, "same", [](Message& m) { return m.rename("call.route"), false; });
   Message message("call.route", engine.engine.clock().wall());
   message.set("id", "sip/1").set("called", "1").set("gone", "soon");
   CHECK(engine.bus().dispatch(message).handled());
@@ -105,6 +106,7 @@ TEST_CASE("N-4 a dispatch of a call is written down: who was asked, what he answ
   CHECK(all[0].ended == all[0].head.time);
   CHECK(steps(all[0]) ==
         "A call.route:10 first\nS called=2\nS new=x\nX passed\n"
+        "A call.route:15 same\nX passed\n"
         "A call.route:20\nX threw\n"
         "A call.route:30 last\nE gone\nV sip/x\nX handled\n");
 }
