@@ -93,15 +93,15 @@ bool Commands::help(jackfield::Message& message) const {
 /// COMPAT §6, and the gauge of each account beside it.
 bool Commands::status(jackfield::Message& message) const {
   if (message.get(param::kModule) != "sip accounts") return false;
-  std::string line = fmt::format("{}module=sip,protocol=SIP,format=Username|Status;accounts={}", message.retvalue(), table_.size());
-  if (message.flag(param::kDetails, true)) {
-    char separator = ';';
-    table_.each([&](const Connection& connection) {
-      line += fmt::format("{}{}={}|{}", separator, connection.name(), connection.settings().username, connection.online() ? "online" : "offline");
-      separator = ',';
-    });
-  }
-  message.set_retvalue(line += "\r\n");
+  std::size_t accounts = 0;
+  std::string details;
+  table_.each([&](const Connection& connection) {
+    const auto& settings = connection.settings();
+    if (settings.type == Type::inbound) return;  // others register with these: they are no lines of ours
+    details += fmt::format("{}{}={}|{}", accounts++ == 0 ? ';' : ',', settings.name, settings.username, connection.online() ? "online" : "offline");
+  });
+  message.set_retvalue(fmt::format("{}module=sip,protocol=SIP,format=Username|Status;accounts={}{}\r\n", message.retvalue(), accounts,
+                                   message.flag(param::kDetails, true) ? details : ""));
   return true;
 }
 

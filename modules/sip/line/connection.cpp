@@ -21,6 +21,7 @@ constexpr Duration kBetweenChecks{5000};  // a server that refuses many calls is
 
 Connection::Connection(Services& services, LineNumber number, ConnectionSettings settings)
     : context_(services, number, std::move(settings)), since_(context_.now()) {
+  if (context_.settings.type == Type::inbound) return;
   gauge_ = services.core.engine.metrics().gauge("jackfield_sip_connection_online_state", "1 while a connection is registered or, of a trunk, within reach.",
                                                 {{"connection", context_.settings.name}}, [this] { return online() ? 1.0 : 0.0; });
 }
@@ -209,9 +210,9 @@ void Connection::came_home() {
 void Connection::asked(Reachability::Purpose purpose, ServerIndex server, bool alive, int code, const std::string& reason) {
   if (!usable()) return;
   if (purpose == Reachability::Purpose::homing) {
-    if (alive) go_home();
-    else start_homing();
-    return;
+    if (alive) return go_home();
+    context_.servers.way(0, Servers::Purpose::calls).advance();  // a name's machines take turns
+    return start_homing();
   }
   if (server != context_.servers.active()) return;
   if (context_.settings.registers()) {

@@ -81,6 +81,7 @@ struct Lines::Impl {
   Directory directory;
   Pendings waits{core.engine.timers()};
   MonoTime drained_by{};
+  bool stopping = false;
   std::optional<Commands> commands;
   std::vector<Bus::Subscription> handlers;
 };
@@ -108,7 +109,7 @@ Verdict Lines::Impl::login(jackfield::Message& message) {
     return true;
   }
   if (!operation.empty() && operation != "login" && operation != "create") return false;
-  if (core.engine.draining()) return refuse(message, name, "the server is stopping");
+  if (stopping) return refuse(message, name, "the server is stopping");
   auto settings = read_connection(message);
   if (!settings) {
     // What was configured before is no longer wanted; nothing that is half understood takes its place.
@@ -151,6 +152,7 @@ void Lines::Impl::end(LineNumber number) {
 }
 
 void Lines::unregister_all() {
+  impl_->stopping = true;
   impl_->drained_by = impl_->core.engine.clock().now() + kDrainLimit;
   impl_->table.each([](Connection& connection) { connection.unregister(); });
 }

@@ -71,7 +71,9 @@ std::string Reachability::write(std::string_view method, ServerIndex server, con
 }
 
 void Reachability::keep_alive() {
-  const auto& flow = context_.flow;
+  auto flow = context_.flow;
+  if (const auto* current = context_.servers.size() == 0 ? nullptr : context_.servers.way(context_.servers.active(), Servers::Purpose::calls).current(); !flow && current)
+    flow = context_.flow_to(*current).value_or(stack::FlowId{});
   if (!flow) return;
   auto& core = context_.core();
   if (context_.settings.keepalive_method == KeepaliveMethod::crlf) {

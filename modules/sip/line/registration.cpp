@@ -349,6 +349,7 @@ void Registration::server_failed(int code, std::string reason, std::chrono::seco
   const auto failed = *std::exchange(attempt_, std::nullopt);
   if (failed.purpose == Purpose::removal) return removed();
   if (failed.purpose == Purpose::probe) {
+    context_.servers.way(0, Servers::Purpose::registration).advance();  // a name's machines take turns
     if (std::exchange(again_, false)) begin();
     return;
   }

@@ -1,4 +1,5 @@
 #include "line_world.h"
+#include "support/seed.h"
 
 #include <algorithm>
 
@@ -35,7 +36,6 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
   REQUIRE(request.parse(bytes));
   REQUIRE(request.check_mandatory());
   const std::string method(request.method_text());
-  const auto& via = *request.top_via();
   std::string out;
   const auto reply = [&](int code, const std::string& extra = {}) {
     Writer writer = start_response(out, request, code, {}, "far", {}, 0);
@@ -50,7 +50,6 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
     }
     return text + extra + "Content-Length: 0\r\n\r\n";
   };
-  (void)via;
   if (const auto code = codes.find(method); code != codes.end() && code->second != 200)
     return reply(code->second, retry_after ? fmt::format("Retry-After: {}\r\n", retry_after) : "");
   if (method != "REGISTER") return reply(200);
@@ -66,6 +65,9 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
     }
     if (!good) return reply(401, fmt::format("WWW-Authenticate: Digest realm=\"far\", nonce=\"{}\", qop=\"auth\"\r\n", nonce_));
   }
+  auto& number = numbers_[std::string(request.call_id())];  // RFC 3261 §10.3, 7: what was overtaken changes nothing
+  if (request.cseq()->number < number) return reply(500);
+  number = request.cseq()->number;
   const auto asked = request.expires().value_or(3600);
   if (asked != 0 && asked < least) return reply(423, fmt::format("Min-Expires: {}\r\n", least));
   const auto now = world.engine.clock().now();
@@ -83,7 +85,7 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
 }
 
 World::World(std::optional<std::uint64_t> seed)
-    : engine(seed ? *seed : std::random_device()()),
+    : engine(seed ? *seed : test::seed()),
       core{engine, engine.log("sip"), network, transactions, settings, {ListenerSettings{}, ListenerSettings{}}},
       resolver(engine, {}, nullptr, [](stack::TransportKind, bool ipv6) { return !ipv6; }),
       sink_(engine.timers().add_sink([this](std::uint64_t id) { arrive(id); })) {

@@ -47,12 +47,13 @@ struct FarServer {
   std::map<std::string, Binding> bindings;  ///< by contact URI
   std::vector<std::string> requests;        ///< whole, in order; retransmissions too
 
-  void restart() { bindings.clear(), nonce_ += "x"; }
+  void restart() { bindings.clear(), numbers_.clear(), nonce_ += "x"; }
   std::optional<std::string> answer(World& world, std::string_view bytes);
   std::size_t count(std::string_view method) const;
 
  private:
   std::string nonce_ = "n";
+  std::map<std::string, std::uint32_t> numbers_;  // the highest CSeq, by Call-ID
 };
 
 /// Names to addresses, as the test says; A records only, and SRV.

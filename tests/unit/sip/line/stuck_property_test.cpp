@@ -1,6 +1,7 @@
 // DEMAND 3: a registration is never stuck. Whatever a network loses, delays and doubles, and whatever servers do meanwhile, once one of
 // them answers again the connection is registered there within a pause and a round.
 #include "line_world.h"
+#include "support/seed.h"
 
 #include <algorithm>
 #include <array>
@@ -12,18 +13,18 @@ namespace {
 
 constexpr Duration kRetry{20000}, kTurn{2000};
 
-int seeds() {
+std::uint64_t runs() {
   const char* const length = std::getenv("JACKFIELD_TEST_LENGTH");
-  return length && std::string_view(length) == "long" ? 2000 : 25;
+  return length && std::string_view(length) == "long" ? 2000 : 50;
 }
 
 }  // namespace
 
 TEST_CASE("P-8, N-2: random loss, delay, duplication and restarts of servers always end registered once a server answers") {
-  const char* const given = std::getenv("JACKFIELD_SEED");
-  const std::uint64_t first = given ? std::strtoull(given, nullptr, 0) : std::random_device()();
-  for (int round = 0; round < (given ? 1 : seeds()); ++round) {
-    World w(first + static_cast<std::uint64_t>(round));
+  const std::uint64_t first = test::seed();
+  for (std::uint64_t seed = first; seed < first + runs(); ++seed) {
+    INFO("replay: JACKFIELD_TEST_SEED=", seed, " test_sip --test-case='P-8, N-2*' --abort-after=1");
+    World w(seed);
     auto& random = w.engine.random();
     const auto pick = [&](std::uint64_t most) { return random.next() % most; };
     constexpr const char* kHoming[] = {"no", "options", "register", "invite"};
@@ -72,7 +73,7 @@ TEST_CASE("P-8, N-2: random loss, delay, duplication and restarts of servers alw
     w.command("connection register acc");  // it may have been unregistered by command
     w.run(kRetry + static_cast<int>(count + 1) * kTurn + 6s);
     const auto state = w.command("connection show acc");
-    INFO("JACKFIELD_SEED=", first + static_cast<std::uint64_t>(round), " state: ", state);
+    INFO(state);
     REQUIRE(w.online("acc"));
     // And stays so.
     w.run(20min);
