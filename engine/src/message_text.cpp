@@ -21,6 +21,11 @@ bool contains(std::string_view text, std::string_view part) {
   return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
 }
 
+/// A session description that has the keys of its media in it (RFC 4568).
+bool holds_media_keys(std::string_view name, std::string_view value) {
+  return name == messages::param::kSdpRaw.name && value.find("a=crypto:") != std::string_view::npos;
+}
+
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view text, bool is_name) {
@@ -49,7 +54,7 @@ void append_dispatched(std::string& out, std::string_view id, bool handled, cons
     append_escaped(out, name, true);
     out.push_back('=');
     if (!masked) append_escaped(out, value);
-    else if (is_secret(name)) out += kMask;
+    else if (is_secret(name) || holds_media_keys(name, value)) out += kMask;
     else if (name == messages::param::kLine.name) append_escaped(out, masked_command(value));
     else append_escaped(out, value);
   }

@@ -1,8 +1,8 @@
 #include "expression.h"
 
-#include "text.h"
-
 #include <fmt/format.h>
+
+#include "text/trimmed.h"
 
 namespace jackfield::regexroute {
 namespace {

@@ -1,10 +1,10 @@
 #include "rules.h"
 
-#include "text.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+
+#include "text/trimmed.h"
 
 namespace jackfield::regexroute {
 namespace {

@@ -1,9 +1,8 @@
 #include "settings.h"
 
-#include "text.h"
-
 #include <fmt/format.h>
 
+#include "text/trimmed.h"
 
 namespace jackfield::regexroute {
 namespace {

@@ -1,7 +1,5 @@
 #include "walk.h"
 
-#include "text.h"
-
 #include <jackfield/messages/user.h>
 #include <jackfield/settings.h>
 
@@ -10,6 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <utility>
+
+#include "text/trimmed.h"
 
 namespace jackfield::regexroute {
 namespace {

@@ -1,6 +1,7 @@
 #include "users.h"
 
 #include "settings.h"
+#include "text/trimmed.h"
 
 #include <fmt/format.h>
 
@@ -29,12 +30,6 @@ std::optional<Hash> parse_hash(std::string_view value, std::size_t digits) {
   const Hash hash{value.substr(0, colon), value.substr(colon + 1)};
   if (hash.hex.size() != digits || !is_hex(hash.hex)) return std::nullopt;
   return hash;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 void error(Problems& problems, const SourceLine& where, std::string text) {

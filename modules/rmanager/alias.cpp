@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <sstream>
 
+#include "text/trimmed.h"
+
 namespace jackfield::rmanager {
 namespace {
 
 constexpr std::string_view kNext = "$()";
 constexpr std::size_t kMostCommands = 16;
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(' ');
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
-}
 
 std::string filled(std::string_view command, const std::vector<std::string>& words, std::string_view all) {
   std::string out;

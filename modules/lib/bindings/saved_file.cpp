@@ -11,6 +11,8 @@
 #include <map>
 #include <vector>
 
+#include "text/trimmed.h"
+
 namespace jackfield::bindings {
 namespace param = messages::param;
 namespace {
@@ -21,12 +23,6 @@ constexpr std::string_view kChecksum = " checksum=";
 constexpr std::string_view kFurther = "binding.";  // binding.2.data=…
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// A value stays on its line, whatever the network sent.
 void write_line(std::string& out, std::string_view prefix, std::string_view key, std::string_view value) {

@@ -1,6 +1,7 @@
 #include "sql/query_template.h"
 
 #include "sql/scanner.h"
+#include "text/trimmed.h"
 
 #include <fmt/format.h>
 
@@ -35,12 +36,6 @@ bool is_plain_expression(std::string_view text) {
   return !text.empty() && (is_number(text) || std::ranges::all_of(text, [](char c) {
            return is_word_character(c) ? c != '$' : c == '(' || c == ')' || c == '.' || c == ',' || c == ' ';
          }));
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 std::string upper(std::string_view text) {

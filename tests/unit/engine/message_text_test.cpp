@@ -13,6 +13,18 @@ TEST_CASE("message text: a line is the name, the verdict, what was returned, and
   CHECK(line == "%%<message:7%z:false:call.route:sip/sip%z1%%@x:a%}b=c%zd%J:empty=");
 }
 
+TEST_CASE("message text: keys of encrypted media are secret, other descriptions are not") {
+  Message message("call.route");
+  message.set("sdp_raw", "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:key");
+  std::string line;
+  append_dispatched(line, "", true, message, true);
+  CHECK(line == "%%<message::true:call.route::sdp_raw=***");
+  message.set("sdp_raw", "v=0");
+  line.clear();
+  append_dispatched(line, "", true, message, true);
+  CHECK(line == "%%<message::true:call.route::sdp_raw=v=0");
+}
+
 TEST_CASE("message text: what is a secret by its name") {
   for (const auto* name : {"password", "Passwd", "ha1_md5", "sip_proxy-authorization", "upper_ha1", "secret", "response"}) CHECK(is_secret(name));
   for (const auto* name : {"username", "address", "reason", "nonce", "correspondent"}) CHECK_FALSE(is_secret(name));

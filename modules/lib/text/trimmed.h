@@ -1,0 +1,16 @@
+// Text without the blanks around it: what files of ours and of Yate's mean by a value.
+#pragma once
+
+#include <string_view>
+
+namespace jackfield {
+
+/// A view into `text`.
+inline std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  const auto begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+}  // namespace jackfield
