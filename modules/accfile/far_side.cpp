@@ -39,7 +39,7 @@ forbidden_retry_interval=60
 max_retries=10000
 )conf";
 
-constexpr std::string_view kKamailio = R"conf(--- Kamailio: kamailio.cfg (beside your db_url) and a row of the table uacreg
+constexpr std::string_view kKamailio = R"conf(--- Kamailio: kamailio.cfg (behind tm and rr, with reg_db_url of yours) and a row of its table uacreg
 
 loadmodule "uac.so"
 modparam("uac", "reg_contact_addr", "YOUR-ADDRESS:5060")
