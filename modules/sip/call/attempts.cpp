@@ -148,6 +148,7 @@ bool OutgoingLeg::move_on(line::Failure failure, DisconnectReason otherwise) {
   if (!goes_on) return false;
   core.log.info("event=failover channel={} line={} from={} reason={} callid={}", id(), log_value(line_), flow().remote.text(), log_value(otherwise.reason),
                 log_value(dialog().call_id()));
+  core.engine.metrics().counter("jackfield_sip_failovers_total", "Calls that went on to another server.").add();
   failure_ = std::move(otherwise);
   // It may still answer: then it is cancelled, and a 2xx finds nobody (§9.1, §13.2.2.4).
   core.transactions.cancel(exchange_.client());

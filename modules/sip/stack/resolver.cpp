@@ -18,10 +18,14 @@ constexpr seconds kStaleHolds{30};   // RFC 8767 §4
 constexpr std::size_t kMaxQuestions = 128;  // of one resolution
 constexpr std::size_t kMaxOpen = 10000;
 
+Counter& questions(Engine& engine) { return engine.metrics().counter("jackfield_sip_dns_questions_total", "Questions asked of name servers."); }
+Counter& failures(Engine& engine) { return engine.metrics().counter("jackfield_sip_dns_failures_total", "Questions that no name server answered."); }
+
 }  // namespace
 
 Resolver::Resolver(Engine& engine, ResolverOptions options, std::unique_ptr<Dns> dns, Reaches reaches)
     : engine_(engine), options_(options), dns_(std::move(dns)), reaches_(std::move(reaches)), pendings_(engine.timers()) {
+  questions(engine_), failures(engine_);  // there from the start, at 0
   timers_ = engine_.timers().add_sink([this](std::uint64_t id) {
     if (const auto found = lookups_.find(id); found != lookups_.end())
       finish(id, verdict(found->second.destination, look(found->second.destination, &found->second, Lacking::is_failure)));
@@ -140,6 +144,7 @@ void Resolver::ask(const DnsQuestion& question, ResolveId asker) {
   auto& askers = found->second;
   if (std::ranges::find(askers, asker) == askers.end()) askers.push_back(asker);
   if (!fresh || !dns_) return;
+  questions(engine_).add();
   dns_->ask(question.first, question.second, [this, alive = std::weak_ptr<void>(alive_), question](DnsAnswer answer) {
     if (!alive.expired()) answered(question, std::move(answer));
   });
@@ -152,6 +157,7 @@ void Resolver::answered(const DnsQuestion& question, DnsAnswer answer) {
   asked_.erase(found);
 
   using Status = DnsAnswer::Status;
+  if (answer.status == Status::failed) failures(engine_).add();
   seconds holds = kFailureHolds;
   if (answer.status == Status::found) holds = std::clamp(answer.ttl, kShortest, kLongest);
   if (answer.status == Status::none) holds = std::clamp(answer.ttl, kShortest, kLongestAbsence);
