@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr int kPatience = 1000;  // ms
 constexpr std::string_view kErrorColor = "\x1b[31m", kStreamColor = "\x1b[36m", kPlain = "\x1b[0m";
 
 /// NO_COLOR is what people set who want none (no-color.org).
@@ -88,9 +89,13 @@ int from_a_pipe(ControlClient& client) {
       if (!*more) break;
       continue;
     }
-    pollfd descriptors[] = {{STDIN_FILENO, POLLIN, 0}, {client.descriptor(), POLLIN, 0}};
-    if (poll(descriptors, 2, -1) < 0 && errno != EINTR) return kFailed;
-    if (descriptors[1].revents != 0 && !client.tell()) return gone("the server has gone");
+    // Once the server has gone (it was told to stop, say), only the end of the input is waited for, and not for long.
+    const bool over = client.gone();
+    pollfd descriptors[] = {{STDIN_FILENO, POLLIN, 0}, {over ? -1 : client.descriptor(), POLLIN, 0}};
+    const int ready = poll(descriptors, 2, over ? kPatience : -1);
+    if (ready < 0 && errno != EINTR) return kFailed;
+    if (over && ready == 0) return gone("the server has gone");
+    if (descriptors[1].revents != 0 && !client.tell()) continue;
     if (descriptors[0].revents == 0) continue;
     std::array<char, 4096> part;
     const auto got = read(STDIN_FILENO, part.data(), part.size());
