@@ -70,7 +70,7 @@ class Server:
 
     def command(self, *arguments, check=True):
         """Runs `jackfield ARGUMENTS` against this server; `check` fails when it does not end with 0."""
-        result = subprocess.run(self._arguments(*arguments), capture_output=True, text=True, timeout=20)
+        result = subprocess.run(self._arguments(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
         if check and result.returncode:
             raise AssertionError(f"jackfield {' '.join(arguments)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
         return result
