@@ -63,7 +63,7 @@ std::string_view Channel::status() const {
 void Channel::complete(Message& message) const {
   message.set(param::kId, id_).set(param::kModule, driver_).set(param::kStatus, status());
   set_unless_empty(message, param::kAddress, address_);
-  set_unless_empty(message, param::kTargetid, target_);
+  set_unless_empty(message, param::kTargetid, target_.empty() ? peer_ : target_);  // scripts go by either name
   set_unless_empty(message, param::kBillid, billid_);
   set_unless_empty(message, param::kPeerid, peer_);
   set_unless_empty(message, param::kLastpeerid, last_peer_);

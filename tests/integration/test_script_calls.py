@@ -99,7 +99,7 @@ class Calls(Roles):
     def test_YT_19_a_script_calls_a_phone_hears_it_ring_and_that_it_is_busy(self):
         phone = self.callee()
         script = self.connect("any", "%%>connect:channel", "%%>setlocal:id:caller/1", "%%>setlocal:disconnected:true",
-                              "%%>install:90:call.ringing:peerid:caller/1", "%%>message:c1:0:call.route::called=102:caller=900")
+                              "%%>install:90:call.ringing:targetid:caller/1", "%%>message:c1:0:call.route::called=102:caller=900")
         self.assertEqual(script.hear(), "%%<setlocal:id:caller/1:true")
         self.assertEqual(script.hear(), "%%<setlocal:disconnected:true:true")
         self.assertEqual(script.hear(), "%%<install:90:call.ringing:true")
@@ -117,7 +117,7 @@ class Calls(Roles):
         incoming.reply(180)
         ringing = script.hear()
         self.assertRegex(ringing, r"^%%>message:\d+:\d+:call\.ringing:")
-        self.assertEqual(parameters(ringing)["id"], said["peerid"])
+        self.assertEqual((parameters(ringing)["id"], parameters(ringing)["peerid"]), (said["peerid"], "caller/1"))
         script.say(f"%%<message:{ringing.split(':')[1]}:true::")
         incoming.reply(486)
         ended = script.hear()
@@ -126,6 +126,19 @@ class Calls(Roles):
         script.say(f"%%<message:{ended.split(':')[1]}:false::")
         self.assertIsNone(script.hear())  # its call is over, and so is it
         self.assertNotIn("caller/1", self.jackfield.command("status").stdout)
+
+    def test_YT_19_who_begins_a_call_under_a_name_of_his_own_hears_of_it_by_that_name(self):
+        phone = self.callee()
+        script = self.connect("globals", "%%>install:90:call.answered:targetid:ctc/1")
+        self.assertEqual(script.hear(), "%%<install:90:call.answered:true")
+        route = script.ask("%%>message:c1:0:call.route::called=102:caller=900")
+        execute = script.ask(f"%%>message:c2:0:call.execute::callto={route.split(':')[4]}:id=ctc/1:caller=900:called=102:target=nobody")
+        self.assertTrue(execute.startswith("%%<message:c2:true:"), execute)
+        phone.incoming().reply(200, phone.sdp())
+        answered = script.hear()
+        self.assertRegex(answered, r"^%%>message:\d+:\d+:call\.answered:")
+        self.assertEqual((parameters(answered)["id"], parameters(answered)["targetid"]), (parameters(execute)["id"], "ctc/1"))
+        script.say(f"%%<message:{answered.split(':')[1]}:true::")
 
     def test_the_end_of_the_script_is_the_end_of_its_call(self):
         phone = self.callee()

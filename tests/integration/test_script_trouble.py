@@ -94,7 +94,7 @@ class Killed(Trouble):
         self.write_script("router.py", _ROUTER.replace("print(f", "sys.stdout.write(f").replace("error=busy\", flush=True)", "error=b\"); sys.stdout.flush(); print('usy', flush=True)"))
         self.jackfield.command("external", "restart", "router.py")
         with self.calls() as calls:
-            for _ in range(5 * TIMES):
+            for _ in range(5 if TIMES == 1 else 12):
                 calls.settled(30)
                 pid = wait_for("the script to run", lambda: "router.py pid=" in self.jackfield.command("external").stdout and self.router(), 40)
                 os.kill(pid, signal.SIGKILL)

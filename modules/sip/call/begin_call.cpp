@@ -28,20 +28,11 @@ bool no_target(const Services& services, BusMessage& message, const NoTarget& wh
   return refuse(message, why);
 }
 
-/// The contact of a switchboard stands for all of its numbers: the one that is called takes the place of its user (SP-13).
-std::string with_user(const std::string& uri, std::string_view user) {
-  const auto scheme = uri.find(':');
-  const auto parsed = Uri::parse(uri);
-  if (user.empty() || !parsed || scheme == std::string::npos) return uri;
-  const auto at = parsed->user.empty() ? scheme : uri.find('@', scheme);
-  return at == std::string::npos ? uri : uri.substr(0, scheme + 1) + escape_user(user) + "@" + uri.substr(at + 1);
-}
-
 /// There is a way: the leg is made and calls.
 bool begin(Services& services, Target target, BusMessage& message) {
   const LegTable::Scope scope(services.legs);
   const auto* caller = message.payload<ChannelHandle>();
-  if (target.is_binding) target.request_uri = with_user(target.request_uri, message.get(param::kUser));
+  name_number(target, message.get(param::kUser));
   if (target.line)
     for (const auto& [name, value] : target.line->exit.parameters) message.set(name, value);
   if (!caller) {
@@ -51,6 +42,7 @@ bool begin(Services& services, Target target, BusMessage& message) {
   }
   auto& leg = static_cast<OutgoingLeg&>(services.legs.add(std::make_unique<OutgoingLeg>(services, std::move(target), message)));
   if (!caller) {
+    leg.set_target(std::string(message.get(param::kId)));  // what whoever begins the call goes by, as long as the leg has no peer
     leg.go_on_to(message);
     message.set(param::kId, leg.id()).set(param::kTargetid, leg.id());
     leg.call(message);
