@@ -26,6 +26,12 @@ namespace {
 constexpr std::size_t kMostUnsent = 1024 * 1024;
 constexpr std::string_view kPromptColor = "\x1b[32m", kStreamColor = "\x1b[36m", kPlain = "\x1b[0m";
 
+/// A web page can have its visitor's browser connect to this machine and post lines of its choice: what begins as HTTP is not listened to.
+bool speaks_http(std::string_view line) {
+  constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "Host:"};
+  return std::ranges::find(kMethods, line.substr(0, line.find(' '))) != std::end(kMethods);
+}
+
 net::Address address_of(const asio::ip::tcp::endpoint& endpoint) { return net::Address::from(*endpoint.data()); }
 
 }  // namespace
@@ -121,6 +127,7 @@ void Session::handle(LineEditor::Event event) {
     case LineEditor::Kind::reload: event.text = "reload"; break;
     case LineEditor::Kind::line: break;
   }
+  if (speaks_http(event.text)) return leave("it speaks HTTP", Leaving::at_once);
   if (event.text.find_first_not_of(" \t") == std::string::npos) return say(prompt());
   busy_ = true;
   engine_.spawn("rmanager command", run(shared_from_this(), std::move(event.text)));

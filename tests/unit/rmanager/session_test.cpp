@@ -187,6 +187,19 @@ TEST_CASE("session: a client that reads more slowly than messages are streamed i
   CHECK(f.engine.logged("reads more slowly"));
 }
 
+TEST_CASE("session: a browser that a web page sent here is not listened to") {
+  for (const auto* request : {"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nstop\r\n", "Host: 127.0.0.1\r\nstop\r\n"}) {
+    Fixture f({});
+    bool asked = false;
+    const auto watching = f.engine.bus().watch("engine.command", [&](const Message&, bool) { asked = true; });
+    Client client(f.engine, f.address);
+    client.send(request);
+    CHECK(client.closed());
+    CHECK(f.engine.run_until([&] { return f.listeners->sessions() == 0; }));
+    CHECK_FALSE(asked);
+  }
+}
+
 TEST_CASE("session: too many are turned away, and room is made by whoever leaves") {
   rmanager::ListenerSettings settings;
   settings.max_connections = 2;
