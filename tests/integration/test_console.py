@@ -228,6 +228,19 @@ class Console(case.Case):
         self.assertEqual(checked.returncode, 3)
         self.assertIn("rmanager.conf:2: error: [general] addr: whoever reaches 0.0.0.0 would command this server", checked.stdout)
 
+    @case.unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_P_26_other_users_of_this_machine_are_not_trusted_without_a_password(self):
+        server = self.console({"owner": {"telnet": "no", "header": ""}, "any": {"telnet": "no", "header": "", "trust": "any"}})
+        ask = "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2]))); s.sendall(b'module list\\nquit\\n'); print(s.makefile().read())"
+
+        def answer(port, **user):
+            return subprocess.run(["python3", "-c", ask, self.address(), str(port)], capture_output=True, text=True, timeout=20, **user).stdout
+        self.assertIn("`module` needs `auth PASSWORD` first", answer(5038, user=65534, group=65534, extra_groups=[]))
+        self.assertIn("event=not_trusted", server.log)
+        self.assertIn("rmanager     loaded", answer(5038))
+        self.assertIn("rmanager     loaded", answer(5039, user=65534, group=65534, extra_groups=[]))
+        self.assertIn("everybody with an account on this machine", server.command("check").stdout)
+
     def test_P_26_a_module_that_unloads_itself_takes_its_clients_along(self):
         server = self.console({"general": {"telnet": "no", "header": ""}})
         client = self.client()
