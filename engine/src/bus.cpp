@@ -1,33 +1,8 @@
-#include "bus_impl.h"
-
-#include <jackfield/messages/parameters.h>
+#include "bus_dispatch.h"
 
 #include <fmt/format.h>
 
 namespace jackfield {
-
-using detail::Place;
-
-namespace {
-
-std::string_view what_was_thrown() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    // Valid until the exception is destroyed at the end of the caller's catch block.
-    return error.what();
-  } catch (...) {
-    return "something that is not an exception";
-  }
-}
-
-template <class Call>
-bool passes(const detail::Entry<Call>& entry, const Message& message) {
-  const Parameter* const parameter = message.find(entry.options.filter_name);
-  return parameter != nullptr && parameter->value == entry.options.filter_value;
-}
-
-}  // namespace
 
 namespace {
 
@@ -49,60 +24,14 @@ Task<bool> settle(Verdict verdict) {
   co_return co_await std::move(task);
 }
 
-class Bus::Impl::Busy {
- public:
-  explicit Busy(Impl& impl) : impl_(impl), outer_(impl.running.load(std::memory_order_relaxed)) { ++impl.depth; }
-  ~Busy() {
-    if (--impl_.depth != 0) impl_.running.store(outer_, std::memory_order_relaxed);
-    else if (impl_.to_sweep) impl_.sweep();
-  }
-
- private:
-  Impl& impl_;
-  const char* const outer_;
-};
-
-class Bus::Impl::Pin {
- public:
-  Pin(std::shared_ptr<Impl> impl, HandlerEntry* entry) : impl_(std::move(impl)), entry_(entry) { ++entry_->pins; }
-  Pin(Pin&& other) noexcept : impl_(std::move(other.impl_)), entry_(std::exchange(other.entry_, nullptr)) {}
-  ~Pin() { release(); }
-  void move_to(HandlerEntry* entry) {
-    ++entry->pins;
-    release();
-    entry_ = entry;
-  }
-  const char* label() const { return entry_->label; }
-
- private:
-  void release() {
-    if (entry_ == nullptr || --entry_->pins != 0 || !entry_->withdrawn) return;
-    impl_->to_sweep = true;
-    if (impl_->depth == 0) impl_->sweep();
-  }
-  std::shared_ptr<Impl> impl_;
-  HandlerEntry* entry_;
-};
-
 Bus::Impl::Impl(Host h) : host(std::move(h)), running(host.running != nullptr ? *host.running : own_running) {
   if (host.recorder == nullptr) return;
   for (const auto& [name, kind] : recorded_messages()) by_name[name].recorded = kind;
 }
 
-namespace {
-
-/// One higher while it lives.
-struct Count {
-  std::size_t& n;
-  explicit Count(std::size_t& counter) : n(counter) { ++n; }
-  ~Count() { --n; }
-};
-
-}  // namespace
-
 Verdict Bus::Impl::dispatch(Message& message) {
   const Busy busy(*this);
-  const Count count(in_flight);
+  const detail::Count count(in_flight);
   const Interested* const interested = by_name.find(message.name());
   if (interested != nullptr && host.recorder != nullptr && host.recorder->records(interested->recorded)) [[unlikely]]
     return dispatch_recorded(message, *interested, host.recorder->begin(message, interested->recorded));
@@ -117,103 +46,10 @@ Verdict Bus::Impl::dispatch(Message& message) {
   return progress.handled;
 }
 
-Verdict Bus::Impl::dispatch_recorded(Message& message, const Interested& interested, FlightRecorder::Open record) {
-  Progress progress{detail::kBeforeAll, next_id};
-  progress.recording = record.get();
-  const bool rehearsal = FlightRecorder::is_rehearsal(*record.get());
-  Waiting waiting = ask<true>(message, progress, &interested);
-  if (waiting.entry != nullptr) {
-    auto self = shared_from_this();
-    return ask_on(self, &message, progress, std::move(waiting.task), Pin(self, waiting.entry), flight(), std::move(record));
-  }
-  host.recorder->end(record);
-  if (waiting.open) return Verdict(std::move(waiting.open));
-  if (!watcher_of_id.empty() && !rehearsal) tell(message, progress.handled);
-  return progress.handled;
-}
-
-Task<bool> Bus::Impl::rehearse(std::shared_ptr<Impl> impl, Message* message, DispatchRecord* record) {
-  static const Interested kNobody{};
-  message->set_flag(messages::param::kDryRun, true);
-  const Interested* const interested = impl->by_name.find(message->name());
-  std::optional<Verdict> verdict;
-  {
-    const Busy busy(*impl);
-    const Count count(impl->in_flight);
-    verdict.emplace(impl->dispatch_recorded(*message, interested != nullptr ? *interested : kNobody,
-                                            impl->host.recorder->begin(*message, Recorded::call, record)));
-  }
-  if (verdict->immediate()) co_return verdict->handled();
-  auto task = std::move(*verdict).task();
-  const bool handled = co_await std::move(task);
-  co_return handled;
-}
-
 detail::Flight Bus::Impl::flight() { return detail::Flight(std::shared_ptr<std::size_t>(shared_from_this(), &in_flight)); }
 
 /// Who watches, or is asked next, wants to know how it ended.
 bool Bus::Impl::may_stay_open(const Message& message) const { return watcher_of_id.empty() && !message.broadcast(); }
-
-template <bool kRecorded>
-Bus::Impl::Waiting Bus::Impl::ask(Message& message, Progress& progress, const Interested* interested) {
-  using recorder::Answer;
-  // Nothing of it is left in an ask() that does not write down.
-  const auto write_down = [&](const auto& write) {
-    if constexpr (kRecorded) write(*host.recorder, *progress.recording);
-  };
-  const auto answered = [&](Answer answer) {
-    write_down([&](auto& recorder, auto& recording) { recorder.answered(recording, message, answer); });
-  };
-  bool renamed;
-  do {
-    renamed = false;
-    const std::string_view name = message.name();
-    if (interested == nullptr) return {};
-    HandlerList::Walk walk(interested->handlers, progress.last);
-    while (HandlerEntry* const entry = renamed ? nullptr : walk.next()) {
-      progress.last = entry->place;
-      if (entry->place.id >= progress.limit || (entry->filtered && !passes(*entry, message))) continue;
-      if constexpr (kRecorded) {
-        if (!entry->options.dry_run && FlightRecorder::is_rehearsal(*progress.recording)) {
-          host.recorder->not_asked(*progress.recording, entry->label);
-          continue;
-        }
-      }
-      if (entry->tracked) message.extend(messages::param::kHandlers, entry->tracking);
-      running.store(entry->label, std::memory_order_relaxed);
-      write_down([&](auto& recorder, auto& recording) { recorder.asked(recording, entry->label, message); });
-      try {
-        Verdict verdict = entry->call(message);
-        if (verdict.provisional()) {
-          auto open = std::move(verdict).open();
-          open->message = &message;
-          if (!progress.waited && may_stay_open(message)) {
-            open->flight = flight();
-            answered(Answer::provisional);
-            return {.open = std::move(open)};
-          }
-          verdict = Verdict(std::move(open));
-        }
-        if (!verdict.immediate()) {
-          write_down([&](auto& recorder, auto& recording) { recorder.waits(recording, message); });
-          return {.entry = entry, .task = std::move(verdict).task()};
-        }
-        answered(verdict.handled() ? Answer::handled : Answer::passed);
-        if (verdict.handled()) {
-          progress.handled = true;
-          if (!message.broadcast()) return {};
-        }
-      } catch (...) {
-        answered(Answer::threw);
-        host.failed(entry->label, what_was_thrown());
-      }
-      // A new name lies elsewhere in the arena. It has its own list; the place in the order stays.
-      renamed = message.name().data() != name.data();
-    }
-    if (renamed) interested = by_name.find(message.name());
-  } while (renamed);
-  return {};
-}
 
 Bus::Impl::Waiting Bus::Impl::ask_further(Message& message, Progress& progress) {
   const Interested* const interested = by_name.find(message.name());
@@ -230,7 +66,7 @@ Task<bool> Bus::Impl::ask_on(std::shared_ptr<Impl> impl, Message* message, Progr
       handled = co_await std::move(*waits);
     } catch (...) {
       threw = true;
-      impl->host.failed(pin.label(), what_was_thrown());
+      impl->host.failed(pin.label(), detail::what_was_thrown());
     }
     waits.reset();
     const Busy busy(*impl);
@@ -271,7 +107,7 @@ void Bus::Impl::tell(const Message& message, bool handled) {
       try {
         entry->call(message, handled);
       } catch (...) {
-        host.failed(entry->label, what_was_thrown());
+        host.failed(entry->label, detail::what_was_thrown());
       }
     }
     (take_first ? first : second) = (take_first ? named : all).next();

@@ -1,4 +1,5 @@
-// The bus from inside: dispatching in bus.cpp, the queue and its lines in bus_queue.cpp. Engine thread only.
+// The bus from inside: dispatching in bus.cpp and bus_dispatch.h, what is written down of it in bus_recorded.cpp, the queue and its lines in
+// bus_queue.cpp. Engine thread only.
 #pragma once
 
 #include "bus_index.h"

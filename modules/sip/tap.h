@@ -12,16 +12,6 @@
 
 namespace jackfield::sip {
 
-/// What a message is about, told from its first lines without parsing it.
-struct WirePeek {
-  Recorded kind = Recorded::nothing;
-  std::string_view call_id;
-};
-WirePeek peek(std::string_view bytes);
-
-/// How a message of ours is shown: a line for each of its own, credentials and keys of media masked.
-std::string shown_message(std::string_view bytes);
-
 class Tap final : public stack::TransportEvents, public stack::Transport {
  public:
   /// All outlive it.

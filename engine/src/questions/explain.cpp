@@ -30,7 +30,7 @@ struct Fact {
   Head head;
   std::string_view record;
   std::string_view call_id, id, billid;
-  std::string_view users[4];  ///< username, number, caller, called
+  std::string_view users[5];  ///< username, number, caller, called, account
 };
 
 Fact fact_of(std::string_view record) {
@@ -47,6 +47,7 @@ Fact fact_of(std::string_view record) {
   fact.users[1] = dispatch.before(param::kNumber);
   fact.users[2] = dispatch.before(param::kCaller);
   fact.users[3] = dispatch.before(param::kCalled);
+  fact.users[4] = dispatch.before(param::kAccount);
   return fact;
 }
 
@@ -156,7 +157,7 @@ std::string calls_of(const std::vector<Fact>& facts, std::string_view user) {
   std::set<std::string_view> told;
   for (const auto& fact : facts) {
     if (fact.head.type != Head::Type::dispatch || fact.head.kind != Recorded::call || fact.billid.empty()) continue;
-    const auto& [username, number, caller, called] = fact.users;
+    const auto& [username, number, caller, called, account] = fact.users;
     if ((username != user && caller != user && called != user) || !told.insert(fact.billid).second) continue;
     const auto part = [](std::string_view text) { return recorder::shown({}, text, text.size()); };
     lines.push_back(fmt::format("  {}  {} -> {}  `explain {}`\n", clock_text(fact.head.time), part(caller), part(called), part(fact.billid)));
@@ -171,7 +172,7 @@ std::vector<Fact> registrations_of(const FlightRecorder& recorder, const std::ve
   std::set<std::string_view> call_ids;
   std::vector<Fact> chosen;
   const auto is_of_user = [&](const Fact& fact) {
-    if (fact.head.type == Head::Type::dispatch) return fact.users[0] == user || fact.users[1] == user;
+    if (fact.head.type == Head::Type::dispatch) return fact.users[0] == user || fact.users[1] == user || fact.users[4] == user;
     const auto reader = recorder.reader(fact.head.source);
     return reader && reader->user(recorder::read_wire(fact.record).bytes) == user;
   };

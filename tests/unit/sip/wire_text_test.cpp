@@ -1,4 +1,4 @@
-#include "tap.h"
+#include "wire_text.h"
 
 #include <doctest/doctest.h>
 
