@@ -102,7 +102,8 @@ void Registration::withdraw() {
 }
 
 void Registration::probe() {
-  if (attempt_ || state_ != State::registered) return;
+  // What keeps the binding comes first: a refresh whose turn is near must not find us busy.
+  if (attempt_ || state_ != State::registered || context_.services.pace->waits(context_.number)) return;
   attempt(Purpose::probe);
 }
 
@@ -132,8 +133,7 @@ void Registration::turn() {
     case State::waiting:
     case State::registered:
     case State::failed:
-      if (attempt_) again_ = true;  // a probe was quicker
-      else attempt(Purpose::refresh);
+      if (!attempt_) attempt(Purpose::refresh);
       return;
     case State::unregistered:
     case State::registering:

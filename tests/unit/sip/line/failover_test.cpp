@@ -212,6 +212,17 @@ TEST_CASE("EL-9: homing by REGISTER tries main beside the binding there is, and 
   CHECK(w.main.count("OPTIONS") == 0);
 }
 
+TEST_CASE("EL-9: a refresh is never lost to probes, however many they are") {
+  Three w(Said{{"homing", "register"}, {"homing_interval", "1"}, {"invite_total_timeout", "900"}, {"interval", "60"}});
+  fail(w.main, Fault::silent);
+  w.command("connection register acc");
+  w.run(10min);
+  CHECK(w.main.count("REGISTER") > 500);
+  CHECK(w.online("acc"));
+  REQUIRE(w.second.bindings.size() == 1);
+  CHECK(w.second.bindings.begin()->second.until > w.engine.clock().now());
+}
+
 TEST_CASE("EL-10: homing by INVITE lets every call try main first, and sends nothing by itself") {
   Three w(Said{{"homing", "invite"}, {"invite_total_timeout", "1000"}});
   fail(w.main, Fault::silent);

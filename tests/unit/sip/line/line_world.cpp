@@ -69,6 +69,7 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
   if (request.cseq()->number < number) return reply(500);
   number = request.cseq()->number;
   const auto asked = request.expires().value_or(3600);
+  if (asked != 0 && insatiable) return reply(423, fmt::format("Min-Expires: {}\r\n", asked + 1));
   if (asked != 0 && asked < least) return reply(423, fmt::format("Min-Expires: {}\r\n", least));
   const auto now = world.engine.clock().now();
   for (const auto& contact : *request.contacts()) {

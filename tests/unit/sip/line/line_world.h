@@ -34,6 +34,7 @@ struct FarServer {
   std::map<std::string, int> codes;  ///< by method, in place of 200
   std::uint32_t most = 3600, least = 0;
   std::string password;              ///< not empty: it challenges
+  bool insatiable = false;           ///< whatever is asked for is too brief
   bool stale_once = false;           ///< the first good answer comes too late
   std::string headers;               ///< of its 2xx
   std::string redirect;              ///< 302 to there

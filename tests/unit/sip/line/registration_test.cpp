@@ -38,6 +38,10 @@ TEST_CASE("A registration is challenged once, refreshed at three quarters of wha
   w.run(10min);
   CHECK(registrar.bindings.size() == 1);
   CHECK(w.told == std::vector<std::string>{"acc true"});
+  for (std::size_t i = 2; i < w.all_sent.size(); ++i) {
+    CHECK(w.sent_at[i] - w.sent_at[i - 1] >= 77s);
+    CHECK(w.sent_at[i] - w.sent_at[i - 1] <= 91s);  // and a step of the clock
+  }
   for (std::size_t i = 1; i < w.all_sent.size(); ++i) {
     CHECK(header_of(w.all_sent[i], "Call-ID") == header_of(first, "Call-ID"));
     CHECK(header_of(w.all_sent[i], "From") == header_of(first, "From"));
@@ -64,6 +68,15 @@ TEST_CASE("A registrar that always finds the interval too brief is not asked for
   w.login("acc");
   w.run(10s);
   CHECK(w.all_sent.size() == 1);
+  CHECK(w.told == std::vector<std::string>{"acc false 423 Interval Too Brief"});
+}
+
+TEST_CASE("SP-6: a registrar that is never content with what it asked for is refused by us after the first time") {
+  World w;
+  w.server(kRegistrar).insatiable = true;
+  w.login("acc");
+  w.run(10s);
+  CHECK(w.all_sent.size() == 2);
   CHECK(w.told == std::vector<std::string>{"acc false 423 Interval Too Brief"});
 }
 

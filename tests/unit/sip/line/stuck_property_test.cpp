@@ -23,7 +23,7 @@ std::uint64_t runs() {
 TEST_CASE("P-8, N-2: random loss, delay, duplication and restarts of servers always end registered once a server answers") {
   const std::uint64_t first = test::seed();
   for (std::uint64_t seed = first; seed < first + runs(); ++seed) {
-    INFO("replay: JACKFIELD_TEST_SEED=", seed, " test_sip --test-case='P-8, N-2*' --abort-after=1");
+    INFO("replay: JACKFIELD_TEST_SEED=", seed, " test_sip --test-case='*random loss*' --abort-after=1");
     World w(seed);
     auto& random = w.engine.random();
     const auto pick = [&](std::uint64_t most) { return random.next() % most; };
