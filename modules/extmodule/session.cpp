@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMostUnsent = 1024 * 1024;  // a script that does not read is not told more
 constexpr std::size_t kMostUnanswered = 8 * 1024 * 1024;  // of its own messages; it is not listened to until some are through
 constexpr std::size_t kLeastMessage = 512;        // what even a short one takes
+constexpr std::size_t kMostBadLines = 10;         // in the log
 constexpr std::size_t kMostInstalled = 10000;     // handlers, and as many watchers
 constexpr std::size_t kMostHeld = 1000;           // messages, where maxqueue=0 sets no limit
 
@@ -89,7 +90,9 @@ void Session::line(std::string_view line) {
     understood = to_script ? keyword == "message" && answer(fields) : command(keyword, fields);
   }
   if (understood || over_) return;
-  log_.warning("event=bad-line script={} line={}", log_value(name_), log_value(line.substr(0, 200)));
+  if (++bad_lines_ <= kMostBadLines)
+    log_.warning("event=bad-line script={} line={}{}", log_value(name_), log_value(line.substr(0, 200)),
+                 bad_lines_ == kMostBadLines ? " hint=\"further ones are not logged\"" : "");
   say(fmt::format("Error in: {}", line));
 }
 
