@@ -100,6 +100,15 @@ tl::expected<Target, NoTarget> find_target(const Core& core, const BindingTable&
   return target;
 }
 
+void name_number(Target& target, std::string_view number) {
+  auto& uri = target.request_uri;
+  const auto parsed = Uri::parse(uri);
+  if (!target.is_binding || number.empty() || !parsed || !parsed->is_sip()) return;
+  const auto scheme = uri.find(':') + 1;
+  const auto rest = parsed->user.empty() ? scheme : uri.find('@', scheme) + 1;
+  uri = uri.substr(0, scheme) + escape_user(number) + "@" + uri.substr(rest);
+}
+
 Aim aim(const Core& core, Target& target) {
   if (!target.itinerary) return target.flow ? Aim::ready : Aim::nowhere;
   auto& way = *target.itinerary;

@@ -48,6 +48,10 @@ struct NoTarget {
 };
 tl::expected<Target, NoTarget> find_target(const Core& core, const BindingTable& bindings, std::string_view callto, const BusMessage& message);
 
+/// The contact of a switchboard that registered here stands for all of its numbers: the one that is called takes the place of its
+/// user (SP-13).
+void name_number(Target& target, std::string_view number);
+
 /// The rest of `callto` where it is for us: `sip/…`, or `line/…` with a line.
 std::optional<std::string_view> our_target(std::string_view callto);
 
