@@ -175,10 +175,15 @@ class Floods(Trouble):
 
 
 class Reload(Trouble):
+    @staticmethod
+    def text(path):
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
     def test_N_5_good_and_broken_files_alternate_under_calls_and_none_fails(self):
         conf = self.jackfield.conf
         rules, external = os.path.join(conf, "regexroute.conf"), os.path.join(conf, "extmodule.conf")
-        good = {path: open(path, encoding="utf-8").read() for path in (rules, external)}
+        good = {path: self.text(path) for path in (rules, external)}
         broken = {rules: (good[rules] + "^1=x\n\\(=broken\n", r"regexroute\.conf:4"), external: (good[external] + "[general]\ntimeout=soon\n", r"extmodule\.conf:\d+")}
         with self.calls() as calls:
             for path in (rules, external) * 2 * TIMES:
