@@ -1,4 +1,4 @@
-"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [database] [scripts]
+"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [sql] [database] [scripts]
 
 Measures Jackfield beside Kamailio and the limit (a program that only reads and writes datagrams) in one run on this machine, servers
 in turn, and prints what an operation costs: microseconds of processor time of all of a server's processes. Everything stays on
@@ -10,6 +10,7 @@ unless --repeat says otherwise, which shows that they work rather than how thing
   idle       100 registrations a second; and how often a server without work wakes up
   memory     bytes a binding takes
   scale      the cost with 2,000 and with 200,000 users; the time a start with all of them takes
+  sql        registration with users and bindings in PostgreSQL, beside Kamailio's on the same PostgreSQL, and in SQLite; each 200 after its commit
   scripts    messages through a script on a socket: sent, handed to another script, answered, and back
   database   reading a user and writing a binding, as a registration does, in PostgreSQL: the bus, the module and the server
 """
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 
+import databases
 import measure
 import servers
 from jackfield_test.postgres import Postgres
@@ -55,12 +57,16 @@ class Bench:
             raise RuntimeError(f"{' '.join(command)}: {result.stderr}")
         return json.loads(result.stdout)
 
-    def run(self, server, profile, users, program, options, count, warm=100):
-        """Starts the server, warms it up, and measures `count` operations."""
+    def run(self, server, profile, users, program, options, count, warm=100, database=None):
+        """Starts the server, warms it up, and measures `count` operations; with a Postgres what that takes meanwhile, too."""
         server.start(profile, users)
         try:
             self.load(program, *options, f"--count={warm}")
-            return self.measured(server, program, options, count)
+            before = measure.cpu_seconds(database.pids) if database else 0
+            report = self.measured(server, program, options, count)
+            if database:
+                report["database_us"] = (measure.cpu_seconds(database.pids) - before) * 1e6 / count
+            return report
         finally:
             server.stop()
 
@@ -120,6 +126,50 @@ class Bench:
                 "jackfield, on disk, 256 at once": case(self.jackfield, "register-file", 256),
             }, {"jackfield": ("limit", most), "jackfield, on disk": ("jackfield", 1.25),
                 "jackfield, on disk, 256 at once": ("jackfield, 256 at once", 1.25)})
+
+    def sql(self):
+        users, count = 10000, self.size(30000, 1000)
+        postgres = Postgres(servers.HOST, port=15432, program_prefix=servers.on_first_processor())
+        rows = {"kamailio, PostgreSQL": (self.kamailio, "register-postgres"), "jackfield, PostgreSQL": (self.jackfield, "register-postgres"),
+                "jackfield, SQLite": (self.jackfield, "register-sqlite"), "jackfield, memory": (self.jackfield, "register")}
+        reports = {(row, window): [] for window in (32, 256) for row in rows}
+        try:
+            postgres.start()
+            databases.prepare(postgres)
+            self.kamailio.database = self.jackfield.database = postgres
+            for number in range(self._repeat):
+                for row, window in reports:
+                    progress(f"{row}, {window} at once, {number + 1} of {self._repeat}")
+                    server, profile = rows[row]
+                    options = ["--mode=auth", f"--users={users}", f"--window={window}"]
+                    reports[row, window].append(self.run(server, profile, users, "register_load", options, count, database=postgres))
+        finally:
+            postgres.close()
+        progress("")
+
+        def median(row, window, key):
+            return statistics.median(report[key] for report in reports[row, window])
+
+        def together(row, window):
+            return median(row, window, "cpu_us") + median(row, window, "database_us")
+        table = Table(f"Registration with digest, {users} users in SQL", "server", "at once", "CPU µs", "PostgreSQL's", "together", "per second", "p50", "p99", "goal")
+        for row, window in reports:
+            kamailio, memory = ("kamailio, PostgreSQL", window), ("jackfield, memory", window)
+            goals = []
+            if row == "jackfield, PostgreSQL":
+                goals.append(self.verdict(together(row, window) / together(*kamailio), "≤", 0.4, "kamailio's CPU"))
+                if window == 256:
+                    goals.append(self.verdict(median(row, window, "per_second") / median(*kamailio, "per_second"), "≥", 2.5, "its throughput"))
+            elif row == "jackfield, SQLite":
+                goals.append(self.verdict(together(row, window) / together(*memory), "≤", 4, "memory's CPU"))
+            table.row(row, str(window), f"{median(row, window, 'cpu_us'):.1f}", f"{median(row, window, 'database_us'):.1f}", f"{together(row, window):.1f}",
+                      f"{median(row, window, 'per_second'):.0f}", duration(median(row, window, "p50_us")), duration(median(row, window, "p99_us")), "; ".join(goals))
+        table.print()
+
+    @staticmethod
+    def verdict(ratio, sign, limit, whose):
+        met = ratio <= limit if sign == "≤" else ratio >= limit
+        return f"{ratio:.2f} {sign} {limit} × {whose}: {'met' if met else 'missed'}"
 
     def calls(self):
         few, many = 500, self.size(50000, 2000)
@@ -264,7 +314,7 @@ class Bench:
 
 
 def main():
-    names = ("register", "calls", "idle", "memory", "scale", "database", "scripts")
+    names = ("register", "calls", "idle", "memory", "scale", "sql", "database", "scripts")
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeat", type=int)

@@ -1,7 +1,8 @@
 """The servers that are compared, each started on 127.0.0.1 with the same users and the same routing.
 
 A server has a name, start(profile, users) and stop(); `pids` are its processes. The profiles: `register` (users u1000000… with the
-passwords s1000000…, bindings in memory), `register-file` (bindings survive a crash), `calls` (900 is called by anybody), `calls-records` (and
+passwords s1000000…, bindings in memory), `register-file` (bindings survive a crash), `register-postgres` and `register-sqlite` (users and
+bindings in SQL, each 200 after its commit; `database` is the Postgres), `calls` (900 is called by anybody), `calls-records` (and
 each call is written to a file).
 """
 import os
@@ -9,8 +10,10 @@ import shutil
 import subprocess
 import time
 
+import databases
 from jackfield_test.phone import Phone
 from jackfield_test.processes import Process, wait_for
+from jackfield_test.sql import shipped
 
 HOST, PORT, CALLEE_PORT = "127.0.0.1", 5070, 15062
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -35,6 +38,7 @@ def answers_sip():
 
 class _Server:
     profiles = ()
+    database = None
 
     def __init__(self, folder, build):
         self._folder = os.path.join(folder, self.name)
@@ -73,12 +77,13 @@ class Limit(_Server):
 
 class Kamailio(_Server):
     name = "kamailio"
-    profiles = ("register", "calls")
+    profiles = ("register", "register-postgres", "calls")
 
     def _command(self, profile, users):
         with open(os.path.join(HERE, f"kamailio-{profile}.cfg")) as file:
             text = file.read()
-        for name, value in {"PORT": PORT, "CALLEE_PORT": CALLEE_PORT, "USERS": users}.items():
+        database = databases.for_kamailio(self.database, users) if profile == "register-postgres" else ""
+        for name, value in {"PORT": PORT, "CALLEE_PORT": CALLEE_PORT, "USERS": users, "DATABASE": database}.items():
             text = text.replace(f"@{name}@", str(value))
         path = os.path.join(self._folder, "kamailio.cfg")
         with open(path, "w") as file:
@@ -88,11 +93,34 @@ class Kamailio(_Server):
 
 class Jackfield(_Server):
     name = "jackfield"
-    profiles = ("register", "register-file", "calls", "calls-records", "scripts")
+    profiles = ("register", "register-file", "register-postgres", "register-sqlite", "calls", "calls-records", "scripts")
 
     def _command(self, profile, users):
-        self._write_settings(profile, users)
+        if profile in ("register-postgres", "register-sqlite"):
+            self._make_database(profile, users)
+        else:
+            self._write_settings(profile, users)
         return self._program("run")
+
+    def _make_database(self, profile, users):
+        """The shipped schema and queries, but for calls, of which there are none."""
+        self._calls = self._without_sip = False
+        path = os.path.join(self._folder, "bench.db")
+        postgres = profile == "register-postgres"
+        account = databases.keys_on_postgres(self.database) if postgres else {"database": path}
+        module = "pgsqldb" if postgres else "sqlitedb"
+        queries = shipped()
+        queries["general"].update({name: "no" for name in ("call.preroute", "call.route", "call.cdr", "linetracker")}, realm="bench")
+        files = {"jackfield": {"modules": {name: "yes" for name in ("sip", module, "register")}}, module: {"jackfield": account}, "register": queries,
+                 "sip": {"general": {"addr": HOST, "port": PORT, "type": "udp", "realm": "bench"}}}
+        for name, sections in files.items():
+            with open(os.path.join(self._folder, name + ".conf"), "w", encoding="utf-8") as file:
+                file.writelines(f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in keys.items()) for section, keys in sections.items())
+        subprocess.run(self._program("db", "init", "jackfield"), check=True, capture_output=True)
+        if postgres:
+            databases.add_users_to_postgres(self.database, users)
+        else:
+            databases.add_users_to_sqlite(path, users)
 
     def _program(self, *arguments):
         return [os.path.join(self._build, "bin", "jackfield"), "-c", self._folder, "-w", self._folder, *arguments]
