@@ -58,7 +58,8 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
 
     watches_.push_back(engine.bus().watch(std::string(messages::kUserLogin), [this](const Message& login, bool handled) { learn(login, handled); }));
     const auto on = [&](const messages::MessageName& message, int priority, Handler handler) {
-      watches_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "accfile"}, std::move(handler)));
+      const bool dry_run = message.name == messages::kCallRoute.name;  // they only look
+      watches_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "accfile", .dry_run = dry_run}, std::move(handler)));
     };
     on(messages::kEngineStart, kStartPriority, [this](Message&) { return accounts_->start(), false; });
     on(messages::kUserNotify, kConsolePriority, [this](Message& m) { return accounts_->user_notify(m); });

@@ -12,8 +12,12 @@ constexpr std::string_view kMask = "***";
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+/// `beginning` is written in lower case.
 bool begins_without_case(std::string_view text, std::string_view beginning) {
-  return text.size() >= beginning.size() && std::equal(beginning.begin(), beginning.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+  if (text.size() < beginning.size()) return false;
+  for (std::size_t i = 0; i < beginning.size(); ++i)
+    if (lower(text[i]) != beginning[i]) return false;
+  return true;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -30,9 +34,14 @@ std::optional<std::string_view> value_of(std::string_view line, std::string_view
   return trimmed(line.substr(1));
 }
 
-Recorded kind_of(std::string_view method) {
-  if (method == "REGISTER") return Recorded::registration;
-  return method == "OPTIONS" || method.empty() ? Recorded::nothing : Recorded::call;
+/// `limit`: where the line ends; a method that reaches it is none.
+Recorded kind_of(std::string_view method, std::size_t limit) {
+  if (method.empty() || method.size() >= limit) return Recorded::nothing;
+  switch (method.size()) {
+    case 7: return method == "OPTIONS" ? Recorded::nothing : Recorded::call;
+    case 8: return method == "REGISTER" ? Recorded::registration : Recorded::call;
+    default: return Recorded::call;
+  }
 }
 
 /// The value of each parameter of that name, written as `name=value` or `name = "value"`.
@@ -103,29 +112,35 @@ void append_shown(std::string& out, std::string_view line) {
 
 }  // namespace
 
+// Runs for each packet: it looks at the first letter of a line, and further only where that fits.
 WirePeek peek(std::string_view bytes) {
   const auto first_end = bytes.find('\n');
   if (first_end == std::string_view::npos) return {};
-  const auto first = bytes.substr(0, first_end);
-  const bool response = first.starts_with("SIP/2.0 ");
+  const bool response = bytes.starts_with("SIP/2.0 ");
   WirePeek found;
-  const auto blank = first.find(' ');
-  if (blank == std::string_view::npos) return {};
-  std::string_view method = response ? std::string_view() : first.substr(0, blank);
-  if (!response && kind_of(method) == Recorded::nothing) return {};
+  if (!response) {
+    found.kind = kind_of(bytes.substr(0, std::min(bytes.find(' '), first_end)), first_end);
+    if (found.kind == Recorded::nothing) return {};
+  }
+  bool method_known = !response;
   auto rest = bytes.substr(first_end + 1);
-  while (!rest.empty() && (found.call_id.empty() || method.empty())) {
+  while (!rest.empty() && (found.call_id.empty() || !method_known)) {
     const auto end = std::min(rest.find('\n'), rest.size());
-    const auto line = rest.substr(0, end);
-    if (line.empty() || line == "\r") break;
-    const char letter = lower(line.front());
-    if (letter == 'c' || letter == 'i') {
-      if (auto id = value_of(line, letter == 'c' ? "call-id" : "i")) found.call_id = *id;
-      else if (auto cseq = value_of(line, "cseq"); cseq && response) method = trimmed(cseq->substr(std::min(cseq->find(' '), cseq->size())));
+    const char letter = lower(rest.front()), next = rest.size() > 1 ? lower(rest[1]) : '\0';
+    if (letter == '\n' || (letter == '\r' && next == '\n')) break;
+    if (letter == 'c' && next == 'a') {
+      if (const auto id = value_of(rest.substr(0, end), "call-id")) found.call_id = *id;
+    } else if (letter == 'c' && next == 's' && response) {
+      if (const auto cseq = value_of(rest.substr(0, end), "cseq")) {
+        const auto method = trimmed(cseq->substr(std::min(cseq->find(' '), cseq->size())));
+        found.kind = kind_of(method, method.size() + 1);
+        method_known = true;
+      }
+    } else if (letter == 'i' && (next == ':' || next == ' ' || next == '\t')) {
+      if (const auto id = value_of(rest.substr(0, end), "i")) found.call_id = *id;
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  found.kind = kind_of(method);
   return found;
 }
 
