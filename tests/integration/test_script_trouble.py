@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import textwrap
+import threading
 import time
 
 from jackfield_test import Case, main
@@ -147,6 +148,36 @@ class Floods(Trouble):
         self.assertEqual({call.status for call in done}, {BY_SCRIPT})
         self.assertLess(after - before, 40)
         self.assertIn("event=script-behind", self.jackfield.log)
+
+    def test_floods_in_both_directions_lose_nothing_and_hold_no_call_up(self):
+        count, pairs = 1000 * TIMES, 4
+        asking = [self.connect() for _ in range(pairs)]
+        answering = [self.connect() for _ in range(pairs)]
+        for number, script in enumerate(answering):
+            script.sendall(f"%%>setlocal:maxqueue:0\n%%>setlocal:timeout:60000\n%%>install:50:flood.{number}\n".encode())
+
+        def answer(script):
+            with script.makefile("rb") as lines:
+                for line in lines:
+                    if line.startswith(b"%%>message:"):
+                        script.sendall(b"%%<message:" + line.split(b":")[1] + b":true::ok:seen=yes\n")
+
+        def ask(number, script):
+            for each in range(count):
+                script.sendall(f"%%>message:{each}:5:flood.{number}::k={'v' * 200}\n".encode())
+        with self.calls() as calls:
+            for number in range(pairs):
+                threading.Thread(target=answer, args=(answering[number],), daemon=True).start()
+                threading.Thread(target=ask, args=(number, asking[number]), daemon=True).start()
+            for number, script in enumerate(asking):
+                with script.makefile("rb") as lines:
+                    heard = [lines.readline().decode() for _ in range(count)]
+                self.assertEqual(heard[-1], f"%%<message:{count - 1}:true:flood.{number}:ok:k={'v' * 200}:seen=yes\n")
+                self.assertEqual([line.split(":")[1] for line in heard], [str(each) for each in range(count)])
+            done = calls.done()
+        self.assertEqual({call.status for call in done}, {BY_SCRIPT})
+        for script in answering:
+            script.shutdown(socket.SHUT_RDWR)  # their threads end
 
     def test_ten_thousand_handlers_are_all_a_script_gets_and_all_go_with_it(self):
         script = self.connect()
