@@ -112,6 +112,21 @@ void OutgoingLeg::begin_dialog() {
                             .max_forwards = names_.max_forwards}));
 }
 
+void OutgoingLeg::follow_route() {
+  auto& core = services_.core;
+  const auto hop = Uri::parse(dialog().next_hop());
+  if (target_.is_binding || !hop || !hop->is_sip()) return;  // D5: a phone is where its packets come from
+  const auto said = hop->parameter("transport");
+  const auto kind = said == "tcp" ? stack::TransportKind::tcp : said == "udp" ? stack::TransportKind::udp : flow().kind;
+  auto address = net::Address::parse(hop->host, hop->port ? hop->port : stack::kSipPort);
+  if (!address && core.resolver)
+    if (const auto known = core.resolver->known({std::string(hop->host), hop->port, kind}); known && *known) address = (*known)->hops.front().address;
+  // A private address from somebody who has none is one behind a NAT, which sees us through where we called.
+  const bool hidden = address && address->is_private() && !flow().remote.is_private() && !flow().remote.is_loopback();
+  if (!address || hidden || (address->same_host(flow().remote) && kind == flow().kind)) return;
+  if (const auto way = core.transport.flow_to(kind, *address, flow().listener)) set_flow(*way);
+}
+
 void OutgoingLeg::heard(const Message& response) {
   const bool failing = response.status() == 408 || response.status() == 503;
   if (heard_ || (failing && !progressed_)) return;

@@ -199,6 +199,7 @@ void OutgoingLeg::success(const Message& response) {
   state_ = State::answered;
   extra_ = {};
   dialog().establish(response);
+  follow_route();
   exchange_.success(response);
   set_answered_now();
   if (crossed) {  // the answer crossed our CANCEL: acknowledged, then ended (§15)

@@ -86,6 +86,8 @@ class OutgoingLeg final : public Leg {
   /// Who the far end is to somebody it calls.
   std::string own_number() const;
   void success(const Message& response);
+  /// Requests of the dialog go where its route set or Contact says (RFC 3261 §12.2.1.1), other than a phone's.
+  void follow_route();
   void refused(const Message& response);
   void end_setup(const DisconnectReason& reason) override;
   void ended_early(const DisconnectReason&) override {}

@@ -202,6 +202,7 @@ Verdict Outside::execute(jackfield::Message& message) {
   };
   auto target = call::find_target(core_, bindings_, *callto, message);
   if (!target) return refuse(target.error());
+  call::name_number(*target, message.get(param::kUser));
   const auto hops = message.number(param::kAntiloop, core_.settings->max_forwards);
   OwnRequest request{.method = "MESSAGE",
                      .target = std::move(*target),

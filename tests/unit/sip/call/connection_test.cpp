@@ -381,6 +381,49 @@ TEST_CASE_FIXTURE(OverLine, "SP-13 A switchboard that registered here is called 
   check_all_gone();
 }
 
+TEST_CASE_FIXTURE(OverLine, "RFC 3261 12.2.1.1 After the answer requests go where its route set or Contact says") {
+  std::string contact = "<sip:1234@203.0.113.2:5060>", route;
+  FarEnd* next = &second;
+  SUBCASE("Contact") {}
+  SUBCASE("a Record-Route by name, which is known") {
+    zone.address("edge.example", "203.0.113.3");
+    resolver.resolve({"edge.example", 5060, stack::TransportKind::udp}, [](const stack::Resolved&) {});
+    settle();
+    zone.answer();
+    settle();
+    route = "Record-Route: <sip:edge.example:5060;lr>\r\n";
+    next = &third;
+  }
+  SUBCASE("but not to a private address: that one is behind a NAT") {
+    contact = "<sip:1234@192.168.1.7:5060>";
+    next = &main;
+  }
+  SUBCASE("nor to a name that is not known") {
+    contact = "<sip:1234@unknown.example>";
+    next = &main;
+  }
+  ann.invite(sdp("offer"));
+  const auto invite = main.take_invite();
+  std::string answer;
+  {
+    Message message;
+    REQUIRE(message.parse(invite));
+    auto writer = start_response(answer, message, 200, {}, "far", "192.0.2.1", 5060);
+    if (!route.empty()) writer.header("Record-Route", "<sip:edge.example:5060;lr>");
+    writer.header(HeaderId::contact, contact);
+    writer.body("application/sdp", sdp("answer"));
+  }
+  main.send(answer);
+  const auto ack = next->expect("ACK");
+  CHECK(ack.starts_with(fmt::format("ACK {} ", contact.substr(1, contact.size() - 2))));
+  ann.take_answer(ann.expect("SIP/2.0 200"));
+  ann.ack();
+  ann.request("BYE");
+  ann.expect("SIP/2.0 200");
+  next->answer(next->expect("BYE"), 200);
+  nothing_left();
+}
+
 // Without a connection.
 
 TEST_CASE_FIXTURE(OverLine, "P-3 A call to a host that is a name waits until it is known, and tries its machines in order") {

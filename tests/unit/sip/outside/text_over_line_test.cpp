@@ -72,5 +72,18 @@ TEST_CASE_FIXTURE(World, "P-3 A text message to a host that is a name waits unti
   }
 }
 
+TEST_CASE_FIXTURE(World, "SP-13 A text message to a switchboard that registered here names the number") {
+  const std::string contact = "sip:trunk@198.51.100.2:5060";
+  bindings.all[contact] = {.flow = bob.flow, .request_uri = contact, .route = {}, .username = "trunk"};
+  route = [&](BusMessage& message) {
+    message.set_retvalue("sip/" + contact);
+    message.set("user", "555");
+    return true;
+  };
+  text();
+  bob.answer(bob.expect("MESSAGE sip:555@198.51.100.2:5060"), 200);
+  ann.expect("SIP/2.0 200");
+}
+
 }  // namespace
 }  // namespace jackfield::sip::call
