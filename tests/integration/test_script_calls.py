@@ -42,7 +42,7 @@ class Roles(Case):
 
     def setUp(self):
         super().setUp()
-        self.jackfield = self.server({"102": PASSWORD}, modules=("sip", "regfile", "extmodule"), settings={"extmodule": {
+        self.jackfield = self.server({"102": PASSWORD, "103": PASSWORD}, modules=("sip", "regfile", "extmodule"), settings={"extmodule": {
             section: {"type": "unix", "path": self.path(section), **keys} for section, keys in self.listeners.items()}})
 
     def path(self, section):
@@ -53,8 +53,8 @@ class Roles(Case):
         self.addCleanup(script.close)
         return script
 
-    def callee(self):
-        phone = self.phone(self.jackfield, "102", PASSWORD)
+    def callee(self, user="102"):
+        phone = self.phone(self.jackfield, user, PASSWORD)
         phone.register()
         return phone
 
@@ -126,6 +126,25 @@ class Calls(Roles):
         script.say(f"%%<message:{ended.split(':')[1]}:false::")
         self.assertIsNone(script.hear())  # its call is over, and so is it
         self.assertNotIn("caller/1", self.jackfield.command("status").stdout)
+
+    def test_YT_19_a_script_that_hears_of_the_end_takes_its_call_elsewhere(self):
+        first, second = self.callee("102"), self.callee("103")
+        script = self.connect("channels", "%%>setlocal:disconnected:true")
+        self.assertEqual(script.hear(), "%%<setlocal:disconnected:true:true")
+
+        def execute(called):
+            route = script.ask(f"%%>message:r:0:call.route::called={called}:caller=900")
+            return f"%%>message:e:0:call.execute::callto={route.split(':')[4]}:caller=900:called={called}"
+        channel = parameters(script.ask(execute("102")))["id"]
+        first.incoming().reply(486)
+        ended = script.hear()
+        self.assertRegex(ended, r"^%%>message:\d+:\d+:chan\.disconnected:")
+        self.assertTrue(script.ask(execute("103")).startswith("%%<message:e:true:"))
+        script.say(f"%%<message:{ended.split(':')[1]}:true::")
+        second.incoming().reply(180)
+        self.assertIn(f"channel={channel}", self.jackfield.command("external").stdout)
+        script.say(f"%%>message:d:0:call.drop::id={channel}:reason=cancelled")
+        second.expect("CANCEL")
 
     def test_YT_19_who_begins_a_call_under_a_name_of_his_own_hears_of_it_by_that_name(self):
         phone = self.callee()
