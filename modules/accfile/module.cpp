@@ -8,6 +8,7 @@
 
 #include <jackfield/messages/call.h>
 #include <jackfield/messages/engine.h>
+#include <jackfield/messages/sip.h>
 #include <jackfield/messages/user.h>
 #include <jackfield/module.h>
 
@@ -72,7 +73,8 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
     on(messages::kUserBindings, at.auth_priority, [this](Message& m) { return inbound_->user_bindings(m); });
     on(messages::kCallRoute, at.owner_priority, [this](Message& m) { return ring_owner(connections_, m); });
     on(messages::kCallRoute, at.route_priority, [this](Message& m) { return leave_by_pattern(connections_, m); });
-    on(messages::kCallExecute, at.execute_priority, [this](Message& m) { return find_contact(connections_, inbound_->store(), m); });
+    for (const auto* execute : {&messages::kCallExecute, &messages::kMsgExecute})
+      on(*execute, at.execute_priority, [this](Message& m) { return find_contact(connections_, inbound_->store(), m); });
   }
 
   void stop() override {

@@ -13,7 +13,7 @@ namespace jackfield::accfile {
 bool ring_owner(const Connections& connections, Message& message);
 /// call.route, when neither users nor rules know the number: the connection whose pattern fits (SP-14).
 bool leave_by_pattern(const Connections& connections, Message& message);
-/// call.execute: `line/NUMBER` by an inbound connection becomes a call to the contact that is registered there; the number stays the
+/// call.execute and msg.execute: `line/NUMBER` by an inbound connection becomes a call to the contact that is registered there; the number stays the
 /// Request-URI's user.
 bool find_contact(const Connections& connections, const bindings::Store& store, Message& message);
 

@@ -23,7 +23,7 @@ constexpr Key kGeneralKeys[] = {
     {.name = "route", .type = KeyType::integer, .fallback = "120", .unit = "",
      .doc = "Priority on call.route at which dial_pattern chooses an account: behind the users and the rules.", .reloadable = false, .min = 0, .max = 10000},
     {.name = "execute", .type = KeyType::integer, .fallback = "80", .unit = "",
-     .doc = "Priority on call.execute at which a call by an inbound connection finds the contact that the other side registered; before sip's 90.",
+     .doc = "Priority on call.execute and msg.execute at which a call by an inbound connection finds the contact that the other side registered; before sip's 90.",
      .reloadable = false, .min = 0, .max = 10000},
 };
 

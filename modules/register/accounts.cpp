@@ -46,8 +46,13 @@ void Accounts::log_in(Engine& engine, Known& known, const messages::DatabaseRows
     set_parameters(login, columns_of(rows, row, {}));
     const std::string name(login.get(param::kAccount));
     if (name.empty()) continue;  // a row of something else, such as an UPDATE that tells what it did
-    if (login.get(param::kOperation) == kLogout) known.accounts.erase(name);
-    else known.accounts[name].protocol = login.get(param::kProtocol, "sip");
+    if (login.get(param::kOperation) != kLogout) {
+      auto& state = known.accounts[name];
+      state.protocol = login.get(param::kProtocol, "sip");
+      state.ended = false;
+    } else if (const auto found = known.accounts.find(name); found != known.accounts.end()) {
+      found->second.ended = true;
+    }
     engine.bus().enqueue(std::move(login));
   }
 }
@@ -59,6 +64,7 @@ Verdict Accounts::user_notify(const Message& message) const {
   found->second.online = online;
   if (!shared_->settings->accounts_status.empty())
     shared_->database->engine().spawn("register.account_status", write_status(shared_, shared_->settings, found->first, online));
+  if (found->second.ended && !online) known_->accounts.erase(found);
   return false;
 }
 
@@ -73,7 +79,8 @@ Task<> Accounts::write_status(SharedPtr shared, std::shared_ptr<const RegisterSe
 
 std::string Accounts::status() const {
   std::string out;
-  for (const auto& [name, state] : known_->accounts) out += fmt::format(",{}({})={}", name, state.protocol, state.online);
+  for (const auto& [name, state] : known_->accounts)
+    if (!state.ended) out += fmt::format(",{}({})={}", name, state.protocol, state.online);
   return out;
 }
 

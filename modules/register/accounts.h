@@ -24,6 +24,7 @@ class Accounts {
   struct State {
     std::string protocol;
     bool online = false;
+    bool ended = false;  ///< logged out; what becomes of that is still to be told
   };
   /// What the queries have named so far. Shared with the question that is under way.
   struct Known {

@@ -1,7 +1,9 @@
 """What share/doc/connections.md says, done as it says it: its commands, against a Kamailio and phones at the addresses of its examples. And
 what `connection add --type inbound` prints for the other side, in a Kamailio and in a server that reads Yate's files."""
+import contextlib
 import os
 import re
+import sqlite3
 import subprocess
 
 from jackfield_test import Case, main
@@ -129,6 +131,29 @@ class Guide(Case):
         except AssertionError as late:
             raise AssertionError(f"{late}\n{kamailio.output[-4000:]}") from None
         self.ann.invite("8555").refused(486)
+
+    def test_accounts_from_a_database(self):
+        far = self.kamailio(10, users={"4930": "far-secret"})
+        server = self.server({}, address=self.address(40), start=False, modules=("sip", "regfile", "register", "sqlitedb"))
+        with open(os.path.join(server.conf, "register.conf"), "w") as file:
+            file.write(re.search(r"```ini register.conf\n(.*?)```", GUIDE, re.DOTALL)[1])
+        database = os.path.join(server.state, "accounts.db")
+        with open(os.path.join(server.conf, "sqlitedb.conf"), "w") as file:
+            file.write(f"[jackfield]\ndatabase={database}\n")
+
+        def sql(text):
+            with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+                return connection.execute(text).fetchall()
+        sql("CREATE TABLE accounts (account TEXT, username TEXT, password TEXT, server TEXT, enabled INTEGER, status TEXT)")
+        sql(f"INSERT INTO accounts VALUES ('one', '4930', 'far-secret', '{far.address[0]}', 1, NULL)")
+        server.start()
+        wait_for("the database to say online", lambda: sql("SELECT status FROM accounts") == [("online",)], 10)
+        self.assertIn(",one(sip)=true", server.command("status", "register").stdout)
+        count = len(far.requests("REGISTER"))
+        sql("UPDATE accounts SET enabled=0")
+        wait_for("the un-REGISTER", lambda: far.requests("REGISTER")[-1].expires == 0, 10)
+        wait_for("the database to say offline", lambda: sql("SELECT status FROM accounts") == [("offline",)], 10)
+        self.assertLessEqual(len(far.requests("REGISTER")), count + 2)  # in between, the same row every second sent nothing
 
 
 main()

@@ -224,6 +224,20 @@ class Many(Connections):
         self.assertLess(time.monotonic() - begin, 60)
 
 
+    def test_ZY_5_one_change_among_1000_connections_is_one_packet(self):
+        far = self.kamailio()
+        accounts = {f"c{n}": self.account(far, username=str(50000 + n), interval=600, retry_interval=2, invite_total_timeout=3000) for n in range(1000)}
+        server = self.site(accounts, sip={"registrations_per_second": "500"})
+        wait_for("all to be online", lambda: server.command("status", "sip accounts").stdout.count("|online") == 1000, 30)
+        count = len(far.requests("REGISTER"))
+        accounts["c500"] = {**accounts["c500"], "interval": "700"}
+        self.change(server, accounts)
+        wait_for("the changed one", lambda: len(far.requests("REGISTER")) > count)
+        time.sleep(0.5)  # that nothing else comes can only be waited for
+        changes = far.requests("REGISTER")[count:]
+        self.assertEqual([(request.to_uri.split("@")[0], request.expires) for request in changes], [("sip:50500", 700)])
+
+
 class Failover(Connections):
     def test_EL_1_EL_5_the_servers_are_tried_in_order_and_the_registration_is_renewed_where_we_land(self):
         one, two, three = (self.kamailio(host, start=False) for host in (20, 21, 22))

@@ -92,6 +92,27 @@ TEST_CASE("accounts: the statusquery says what became of an account of ours, and
   CHECK(site.status().find(",one(sip)=true") != std::string::npos);
 }
 
+TEST_CASE("accounts: an account that is logged out is told of as offline, once, and is then no longer of ours") {
+  Site site{std::string(kYates)};
+  Logins logins(site.engine());
+  std::string operation = "login";
+  site.database().says = [&](const Asked& asked) {
+    return asked.query.starts_with("SELECT") ? rows_of({{"one", operation, "sip", "101", "p"}}) : Reply::wrote(1);
+  };
+  tick(site, 32);
+  operation = "logout";
+  tick(site, 30);
+  REQUIRE(logins.seen.back() == "logout one 101 p");
+  CHECK(site.status().find("one(sip)") == std::string::npos);
+  site.database().asked.clear();
+  for (int i = 0; i < 2; ++i) {
+    auto told = site.message("user.notify", {{"account", "one"}, {"registered", "false"}});
+    site.ask(told);
+    site.engine().run_until_idle();
+  }
+  CHECK(site.database().texts() == std::vector<std::string>{"UPDATE accounts SET status='offline' WHERE account='one'"});
+}
+
 TEST_CASE("accounts: while the database is away the initquery is asked again and no account waits for a restart") {
   Site site{std::string(kYates)};
   Logins logins(site.engine());
