@@ -204,6 +204,7 @@ OrBroken<void> Connection::run_writes(std::vector<Member> members, Delivery& del
     const auto stop = pipeline_.write(members);
     if (!stop) {
       for (const auto& member : members) {
+        if (member.request->outcome == Outcome::answered) continue;  // it was the reason
         member.request->outcome = pipeline_.committing() ? Outcome::in_doubt : Outcome::unsent;
         if (pipeline_.committing() && keyed(member)) keys_.in_doubt(member.request->idempotency_key, pipeline_.transaction());
       }

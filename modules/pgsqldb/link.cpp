@@ -1,5 +1,9 @@
 #include "link.h"
 
+#include "bytes_read.h"
+
+#include "database/request.h"
+
 #include <jackfield/log.h>
 
 #include <fmt/format.h>
@@ -22,10 +26,13 @@ using std::chrono::steady_clock;
 bool ends_the_session(std::string_view state) { return state.starts_with("57P") || state.starts_with("08"); }
 
 constexpr int kMostNothing = 100;
+constexpr int kReadsBetweenLooks = 64;
 /// Only a command that libpq refused to send, mostly for lack of memory, gets us here.
 tl::unexpected<Broken> disagreement() { return tl::unexpected(Broken{"the server owes us no answer to what we sent"}); }
 
 }  // namespace
+
+bool is_too_large(const PGresult* result) { return PQresultMemorySize(result) > database::kMaxResult; }
 
 bool is_copy(const PGresult* result) {
   const auto status = PQresultStatus(result);
@@ -151,9 +158,15 @@ OrBroken<void> Link::flush() {
 
 OrBroken<Result> Link::next() {
   if (auto flushed = flush(); !flushed) return tl::unexpected(flushed.error());
-  while (PQisBusy(conn_) != 0) {
+  std::optional<std::uint64_t> began;
+  for (int reads = 1; PQisBusy(conn_) != 0; ++reads) {
     if (auto waited = wait(POLLIN); !waited) return tl::unexpected(waited.error());
     if (PQconsumeInput(conn_) == 0) return broken();
+    // libpq takes a whole result before it lets us see any of it.
+    if (reads % kReadsBetweenLooks != 0) continue;
+    const auto read = bytes_read(PQsocket(conn_));
+    if (!began) began = read;
+    if (read && began && *read - *began > database::kMaxResult) return tl::unexpected(Broken{.reason = database::too_large(), .too_large = true});
   }
   Result result(PQgetResult(conn_));
   if (!result) return result;

@@ -27,7 +27,8 @@ using Result = std::unique_ptr<PGresult, FreeResult>;
 
 /// Why the connection is no good any more; for people.
 struct Broken {
-  std::string reason;
+  std::string reason = {};
+  bool too_large = false;  ///< a result grew past database::kMaxResult, and the connection was given up for it
 };
 template <class T>
 using OrBroken = tl::expected<T, Broken>;
@@ -93,6 +94,8 @@ class Link {
 std::string_view sqlstate(const PGresult* result);
 /// The server's own sentence, and its code.
 std::string error_text(const PGresult* result);
+/// More than an answer may have.
+bool is_too_large(const PGresult* result);
 /// Data would come or be wanted after it.
 bool is_copy(const PGresult* result);
 /// A message of libpq's as one line.

@@ -15,7 +15,16 @@ bool failed(const PGresult* result) {
   return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY;
 }
 
+/// The one whose result broke the connection would break the next one, too.
+const Broken& blame(const Member& member, const Broken& broken) {
+  if (broken.too_large) member.request->fail(database::Failure::query, broken.reason);
+  return broken;
+}
+
+bool is_no_answer(const PGresult* result) { return failed(result) || is_too_large(result); }
+
 Stop stop_at(std::size_t member, const PGresult* result) {
+  if (!failed(result)) return {.member = member, .state = {}, .text = database::too_large()};
   return {.member = member, .state = std::string(sqlstate(result)), .text = error_text(result)};
 }
 
@@ -67,8 +76,8 @@ OrBroken<std::optional<Stop>> Pipeline::read(std::span<Member> members, bool beg
   std::optional<Stop> stop;
   for (std::size_t i = 0; i < members.size() && !stop; ++i) {
     auto answer = link_.result();
-    if (!answer) return tl::unexpected(answer.error());
-    if (failed(answer->get())) {
+    if (!answer) return tl::unexpected(blame(members[i], answer.error()));
+    if (is_no_answer(answer->get())) {
       stop = stop_at(i, answer->get());
     } else {
       members[i].answer(answer->get());
@@ -164,8 +173,8 @@ OrBroken<std::optional<Stop>> Pipeline::take_answers(std::span<Member> members) 
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (members[i].applied) continue;
     auto answer = link_.result();
-    if (!answer) return tl::unexpected(answer.error());
-    if (failed(answer->get())) return stop_at(i, answer->get());
+    if (!answer) return tl::unexpected(blame(members[i], answer.error()));
+    if (is_no_answer(answer->get())) return stop_at(i, answer->get());
     members[i].answer(answer->get());
   }
   return std::nullopt;

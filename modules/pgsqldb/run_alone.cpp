@@ -30,12 +30,14 @@ OrBroken<void> Connection::run_alone(Request& request, database::Delivery& deliv
   std::optional<Stop> stop;
   const auto take = [&](Result result) {
     if (is_copy(result.get())) stop = Stop{.state = {}, .text = "COPY from or to the client is not possible here; name a file of the server"};
+    else if (is_too_large(result.get())) stop = Stop{.state = {}, .text = database::too_large()};
     else if (PQresultStatus(result.get()) != PGRES_FATAL_ERROR) add_result(result.get(), request.wants_rows, answer);
     else if (!stop) stop = Stop{.state = std::string(sqlstate(result.get())), .text = error_text(result.get())};
   };
   // A broken connection leaves nothing of a transaction that has not begun to commit.
   const auto break_off = [&](Broken broken, Outcome outcome) -> OrBroken<void> {
-    if (stop && stop->state.empty()) request.fail(Failure::query, stop->text);
+    if (broken.too_large) request.fail(Failure::query, broken.reason);
+    else if (stop && stop->state.empty()) request.fail(Failure::query, stop->text);
     else request.outcome = outcome;
     return tl::unexpected(std::move(broken));
   };

@@ -13,9 +13,6 @@ using database::Outcome;
 using database::Request;
 using messages::DatabaseRows;
 
-/// Rows are held in memory until the asker has them.
-constexpr std::size_t kMaxResult = 64 * 1024 * 1024;
-
 DatabaseRows::Cell cell_of(sqlite3_stmt* statement, int column) {
   const int type = sqlite3_column_type(statement, column);
   if (type == SQLITE_NULL) return {};
@@ -110,8 +107,9 @@ std::optional<Trouble> SqliteConnection::run_statement(Request& request, sqlite3
       rows->cells.push_back(cell_of(statement, column));
       size += sizeof(DatabaseRows::Cell) + (rows->cells.back() ? rows->cells.back()->size() : 0);
     }
-    if (size > kMaxResult) {
-      failed = refused(Failure::query, fmt::format("the result has more than {} MiB; ask for less", kMaxResult / (1024 * 1024)));
+    if (size > database::kMaxResult) {
+      failed = refused(Failure::query, database::too_large());
+      failed->group_gone = true;  // a RETURNING: unlike one that fails by itself, it has written all of its rows
       break;
     }
   }

@@ -1,5 +1,6 @@
 """Queries on a real PostgreSQL, sent straight into the bus: what goes in comes back unchanged, every write gets the verdict that is true,
 and accounts come and go with the configuration (YT-14, YT-18)."""
+import re
 import threading
 import time
 
@@ -189,6 +190,26 @@ class Accounts(PgsqlCase):
         self.assertIn("connection= is not understood", refused.stdout + refused.stderr)
         self.assertNotIn("secret", refused.stdout + refused.stderr)
         self.assertIsNone(self.door.ask("database", {"account": "new", "query": "SELECT 1"}).error)
+
+    def test_a_result_that_is_too_large_is_refused_before_it_fills_memory_and_harms_nobody_else(self):
+        database = self.postgres(fsync=False)
+        jackfield = self.jackfield_on(database, {"reconnect": "50ms", "reconnect_max": "200ms", "timeout": "30s"})
+        self.good("CREATE TABLE t (n int)")
+        large = "SELECT repeat('x', 1048576) FROM generate_series(1, 400)"
+        for query in (large, f"{large}; SELECT 1", "INSERT INTO t SELECT 1 FROM generate_series(1, 400) RETURNING repeat('x', 1048576)"):
+            with self.subTest(query):
+                # Whose connection breaks twice within a second waits before the next: let this one have stood for as long.
+                self.good("SELECT 1")
+                time.sleep(1.1)
+                numbers = [self.door.send("database", {"account": "db", "query": text}) for text in ("SELECT 1", query, "SELECT 2", "INSERT INTO t VALUES (7)")]
+                answers = [self.door.wait(number, 30) for number in numbers]
+                self.assertEqual([None, None, None], [answers[i].error for i in (0, 2, 3)])
+                self.assertEqual("query", answers[1].failure)
+                self.assertIn("the result has more than 64 MiB; ask for less", answers[1].error)
+        self.assertEqual("3|3", database.sql("SELECT count(*), count(*) FILTER (WHERE n = 7) FROM t"))
+        with open(f"/proc/{jackfield.process.pid}/status", encoding="ascii") as file:
+            peak = int(re.search(r"VmHWM:\s*(\d+) kB", file.read())[1])
+        self.assertLess(peak, 300 * 1024)
 
 
 main()

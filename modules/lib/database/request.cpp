@@ -1,6 +1,10 @@
 #include "database/request.h"
 
+#include <fmt/format.h>
+
 namespace jackfield::database {
+
+std::string too_large() { return fmt::format("the result has more than {} MiB; ask for less", kMaxResult / (1024 * 1024)); }
 
 std::string_view failure_name(Failure failure) {
   switch (failure) {

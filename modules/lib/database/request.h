@@ -36,6 +36,10 @@ struct Answer {
   std::uint64_t affected = 0;
 };
 
+/// A result is held in memory until the asker has it; a larger one is refused with too_large(). Each connection counts its bytes its own way.
+inline constexpr std::size_t kMaxResult = 64 * 1024 * 1024;
+std::string too_large();
+
 /// What became of a request in one run of its batch.
 enum class Outcome : std::uint8_t {
   none,       ///< not decided

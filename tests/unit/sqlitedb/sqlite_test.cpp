@@ -297,6 +297,30 @@ TEST_CASE("a database that cannot be opened does not keep the module from starti
   CHECK(bed.cell("SELECT 1") == "1");
 }
 
+TEST_CASE("a file that may only be read is said so, with whose it must be") {
+  Bed written;
+  REQUIRE(written.ask("CREATE TABLE t (x)").error.empty());
+  Bed bed("database=file:" + written.file().string() + "?mode=ro");
+  const auto refused = bed.ask("INSERT INTO t VALUES (1)");
+  CHECK(refused.failure == "away");
+  CHECK_MESSAGE(refused.error.find("a.db?mode=ro cannot be written: the file and its folder must belong to the server") != std::string::npos, refused.error);
+  CHECK(written.cell("SELECT count(*) FROM t") == "0");
+}
+
+TEST_CASE("a result larger than memory should hold is refused with what to do, and the next query runs") {
+  Bed bed;
+  const std::string rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 80) SELECT hex(zeroblob(524288)) AS x FROM n";
+  const auto large = bed.ask(rows);
+  CHECK(large.failure == "query");
+  CHECK(large.error == "the result has more than 64 MiB; ask for less");
+  CHECK(large.table.size() == 0);
+  // Of a write nothing stays.
+  REQUIRE(bed.ask("CREATE TABLE t (x)").error.empty());
+  CHECK(bed.ask("INSERT INTO t SELECT 1 FROM (" + rows + ") RETURNING hex(zeroblob(524288))").failure == "query");
+  CHECK(bed.cell("SELECT count(*) FROM t") == "0");
+  CHECK(bed.ask(rows, {}, {{"results", "false"}}).rows == 80);  // whoever wants none of them has no limit
+}
+
 TEST_CASE("a file that is no database is named, with what to do") {
   const auto engine = std::make_shared<TestEngine>();
   std::ofstream(engine->state_dir() / "a.db") << std::string(5000, 'x');
