@@ -20,7 +20,8 @@ constexpr std::size_t kPage = 1000;  // records in memory at once
 constexpr auto kColumns = std::to_array<std::string_view>({"time", "billid", "chan", "address", "caller", "called", "billtime", "ringtime", "duration",
                                                            "direction", "status", "reason", "username"});
 
-/// Ended legs of the asked time and user.
+/// Ended legs of the asked time and user. What names a record comes first.
+constexpr std::size_t kKeyColumns = 3;
 constexpr std::string_view kWanted =
     "SELECT nodename, runid, cdrid, {columns} FROM calls WHERE ended = 1 AND time >= '${{since}}' AND time < '${{until}}'"
     " AND ('${{user}}' = '' OR caller = '${{user}}' OR called = '${{user}}' OR username = '${{user}}')";
@@ -96,7 +97,9 @@ class CdrCommand {
 
   void print(const messages::DatabaseRows& rows, std::size_t row, cdr::Printer& printer) {
     std::array<std::string, kColumns.size()> cells;
-    for (std::size_t i = 0; i < kColumns.size(); ++i) cells[i] = cell(rows, row, kColumns[i]).value_or("");
+    // By their place in the query: looking for each by its name took most of the time of a long export.
+    const auto given = rows.row(row).subspan(kKeyColumns);
+    for (std::size_t i = 0; i < kColumns.size(); ++i) cells[i] = given[i].value_or("");
     context_.out << printer.record(cells);
   }
 
