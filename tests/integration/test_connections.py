@@ -187,6 +187,22 @@ class Reload(Connections):
         wait_for("the un-REGISTER", lambda: far.requests("REGISTER")[-1].expires == 0)
         self.assertEqual(len(far.requests("REGISTER")), 2)
 
+    def test_accounts_reload_reads_the_file_and_accounts_commands_reach_one_or_all(self):
+        far = self.kamailio()
+        accounts = {"far": self.account(far)}
+        server = self.site(accounts)
+        self.registered(server)
+        server.settings["accfile"] = {**accounts, "new": self.account(far, username="4931")}
+        server.write_settings()
+        server.command("accounts", "reload")
+        self.registered(server, "new")
+        self.assertEqual(len(far.requests("REGISTER")), 2)
+        server.command("accounts", "logout", "far")
+        wait_for("the un-REGISTER", lambda: far.requests("REGISTER")[-1].expires == 0)
+        server.command("accounts", "login")
+        self.registered(server)
+        self.assertEqual(len(far.requests("REGISTER")), 4)
+
     def test_SP_6_connection_add_registers_at_once_and_remove_unregisters(self):
         far = self.kamailio()
         server = self.site({})
