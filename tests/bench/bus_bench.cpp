@@ -59,6 +59,12 @@ int main() {
     Message message = registration();
     (void)bus.dispatch(message).handled();
   });
+  engine.recorder().set_room(1 << 22, 1 << 22);
+  measure("the same, written down by the flight recorder", [&] {
+    Message message = registration();
+    (void)bus.dispatch(message).handled();
+  });
+  engine.recorder().set_room(0, 0);
   measure("the same, enqueued and its turn awaited", [&] {
     bus.enqueue(registration());
     while (engine.turn()) {}
