@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "cdr/request.h"
+#include "query_check.h"
 #include "schema.h"
 #include "settings.h"
 
@@ -20,6 +21,7 @@ class DbCommand {
   int run() {
     const auto arguments = context_.arguments;
     if (arguments.empty()) return usage("what is to be done?");
+    if (arguments[0] == "check") return arguments.size() == 1 ? check() : usage(fmt::format("`{}` is not understood", arguments[1]));
     const bool init = arguments[0] == "init";
     if (!init && arguments[0] != "upgrade") return usage(fmt::format("`{}` is none of the commands", arguments[0]));
     if (arguments.size() > 2) return usage(fmt::format("`{}` is not understood", arguments[2]));
@@ -31,6 +33,12 @@ class DbCommand {
   }
 
  private:
+  int check() {
+    Problems problems;
+    const auto settings = read_settings(context_.settings, problems);
+    return check_queries(context_, settings) ? kDone : kRefused;
+  }
+
   int bring_up(DirectDatabase& database, bool init) {
     const auto migrations = migrations_for(database.type(), context_.share_dir);
     if (!migrations) return refuse(migrations.error());
@@ -69,8 +77,9 @@ int run_user(CommandContext& context) { return user_command(context, std::cin); 
 }  // namespace
 
 const std::array<ModuleCommand, 3> kCommands{{
-    {.verb = "db", .usage = "init [ACCOUNT] | upgrade [ACCOUNT]",
-     .doc = "Makes the tables that the queries of the shipped register.conf are for, or brings them up to date; ACCOUNT is one of sqlitedb.conf or pgsqldb.conf.",
+    {.verb = "db", .usage = "init [ACCOUNT] | upgrade [ACCOUNT] | check",
+     .doc = "Makes the tables that the queries of the shipped register.conf are for, or brings them up to date; ACCOUNT is one of sqlitedb.conf or pgsqldb.conf. check has "
+            "the databases read every query of register.conf that is in force, without running it, and says how values go there.",
      .run = db_command},
     {.verb = "user", .usage = "add NAME [--password-stdin] [--number NUMBER] [--calls LIMIT] | passwd NAME [--password-stdin] | remove NAME | list",
      .doc = "Adds, changes and removes users in the database that user.auth asks; a generated password is printed once, the database keeps hashes of it.",

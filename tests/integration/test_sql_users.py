@@ -49,6 +49,26 @@ class SqlUsers:
         self.assertEqual(nowhere.returncode, 1)
         self.assertIn("elsewhere", nowhere.stderr)
 
+    def test_YT_18_check_says_how_the_values_of_each_query_go_to_the_database(self):
+        checked = self.jackfield.command("db", "check").stdout.splitlines()
+        self.assertIn("[user.auth] query: 1 values bound", checked)
+        self.assertEqual([line for line in checked if not line.endswith(" values bound")], [])
+        self.assertEqual(len(checked), 15)
+        queries = self.jackfield.settings["register"]
+        queries["user.auth"]["query"] = "SELECT nothing FROM users WHERE username = '${username}'"
+        queries["engine.timer"]["query"] = "SELECT 1 FROM users WHERE username LIKE 'x${now}%' AND number = '${now}'"
+        if self.IS_POSTGRES:
+            queries["user.unregister"]["query"] = "SELECT CAST(now() + INTERVAL '${expires}' AS TEXT)"
+        self.jackfield.write_settings()
+        refused = self.jackfield.command("db", "check", check=False)
+        self.assertEqual(refused.returncode, 1)
+        said = dict(line.split(": ", 1) for line in refused.stdout.splitlines())
+        self.assertRegex(said["[user.auth] query"], "^refused: .*nothing")
+        self.assertEqual(said["[engine.timer] query"], "1 values bound, others escaped within longer texts")
+        if self.IS_POSTGRES:
+            self.assertRegex(said["[user.unregister] query"], "^values are escaped within the text, for with parameters: syntax error")
+        self.assertEqual(self.rows("SELECT count(*) FROM users"), [["0"]])  # nothing was run
+
     def test_user_add_passwd_list_and_remove(self):
         self.add("101", "o'ne", **{"o'ne": 2})
         listed = self.jackfield.command("user", "list").stdout
