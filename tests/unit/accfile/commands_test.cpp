@@ -85,6 +85,28 @@ TEST_CASE("connection add writes a registration; the password comes from the sta
   CHECK(folder.err.str().find("exists already") != std::string::npos);
 }
 
+TEST_CASE("a password with whatever the file gives a meaning to is read back as it was typed") {
+  for (const std::string password : {"a;b", "a ;b", ";a", "#a", "a\\", "\"a\"", "${nodename}", "[a]", "a=b", "[$include x]", "caf\xc3\xa9"}) {
+    CAPTURE(password);
+    Folder folder("[first]\nusername=1\n");
+    CHECK(folder.run({"add", "x", "--type", "registration", "--server", "192.0.2.1", "--username", "1", "--password-stdin"}, password + "\r\n") == 0);
+    const auto settings = settings_from(folder.text());
+    REQUIRE(settings.sections().size() == 2);
+    const auto* section = settings.section("x");
+    REQUIRE(section);
+    REQUIRE(section->find("password"));
+    CHECK(section->find("password")->value == password);
+    REQUIRE(section->find("interval"));
+    CHECK(section->find("interval")->value == "300");
+  }
+  for (const std::string_view bad : {"", " a", "a ", "a\tb"}) {
+    CAPTURE(bad);
+    Folder folder("");
+    CHECK(folder.run({"add", "x", "--type", "registration", "--server", "192.0.2.1", "--username", "1", "--password-stdin"}, fmt::format("{}\n", bad)) == 1);
+    CHECK(folder.text().empty());
+  }
+}
+
 TEST_CASE("SP-12 connection add refuses a trunk for everybody, and says what is missing") {
   Folder folder("");
   const auto refused = [&](std::vector<std::string> words, std::string_view why, int code = 1) {
