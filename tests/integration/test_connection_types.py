@@ -69,6 +69,21 @@ class Inbound(Types):
         incoming = self.talk(pbx.invite("101"), ann)
         self.assertIn("sip:0301234@", incoming.request["from"])
 
+    def test_SP_13_a_text_goes_to_the_contact_and_keeps_its_number(self):
+        password = self.add("--dial-pattern", "^4930")
+        ann = self.user("101")
+        pbx = self.phone(self.jackfield, "pbx", password, address=self.address(9))
+        pbx.register()
+        request = ann.send(ann.request("MESSAGE", f"sip:4930555@{ann.domain}", headers=[("Content-Type", "text/plain")], body="lunch?"))
+        refused = ann.expect(401, "MESSAGE")
+        headers = [("Content-Type", "text/plain"), ann.credentials(refused, "MESSAGE", request.uri)]
+        ann.send(ann.request("MESSAGE", f"sip:4930555@{ann.domain}", body="lunch?", headers=headers))
+        text = pbx.expect("MESSAGE", seconds=6)
+        self.assertTrue(text.uri.startswith("sip:4930555@" + pbx.hostport), text.uri)
+        self.assertEqual(text.body, b"lunch?")
+        pbx.reply(text, 200)
+        ann.expect(200, "MESSAGE", seconds=6)
+
     def test_SP_13_without_credentials_nobody_comes_in(self):
         self.add()
         stranger = self.phone(self.jackfield, "pbx", None, address=self.address(9))
