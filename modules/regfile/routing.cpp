@@ -48,7 +48,9 @@ Verdict Regfile::call_route(Message& message) {
   if (!message.flag(param::kRouteRegfile, true)) return false;
   const auto* username = message.find(param::kUsername);
   const bool authenticated = username && !username->value.empty();
-  if (const auto* user = users_.find(authenticated ? username->value : message.get(param::kCaller))) set_parameters(message, *user);
+  const bool from_elsewhere = message.has(param::kInLine);  // the username is an account of ours at somebody else's
+  const auto* user = from_elsewhere ? nullptr : users_.find(authenticated ? username->value : message.get(param::kCaller));
+  if (user) set_parameters(message, *user);
 
   const auto called = message.get(param::kCalled);
   if (called.empty()) return false;

@@ -87,4 +87,5 @@ TEST_CASE("call.route: parameters are those of the authenticated user, of the ca
   CHECK(mark({{"caller", "101"}, {"username", "stranger"}}) == "none");
   CHECK(mark({{"caller", "101"}, {"username", ""}}) == "of-101 called ${mark}");
   CHECK(mark({{"caller", "anonymous"}}) == "none");
+  CHECK(mark({{"caller", "101"}, {"username", "102"}, {"in_line", "provider"}}) == "none");  // the provider's 102
 }
