@@ -219,7 +219,8 @@ void FlightRecorder::write_changes(Recording& recording, const Message& message)
     std::size_t known = 0;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const auto& [name, value] = parameters[i];
-      const Parameter* old = i < before.size() && before[i].name == name ? &before[i] : nullptr;
+      // As a rule each stands where it stood, its name in the same place.
+      const Parameter* old = i < before.size() && same_place(before[i].name, name) ? &before[i] : nullptr;
       if (old == nullptr)
         if (const auto found = std::ranges::find(before, name, &Parameter::name); found != before.end()) old = &*found;
       known += old != nullptr ? 1 : 0;

@@ -99,22 +99,38 @@ class Writer {
   void put(const T& value) {
     std::memcpy(room(sizeof value), &value, sizeof value);
   }
-  /// Cut off where it is too long; its whole length stays known.
+  /// Cut off where it is too long.
   void put_name(std::string_view name) {
     const auto size = static_cast<std::uint8_t>(name.size() < kLongestName ? name.size() : kLongestName);
     char* const to = room(1 + size);
     to[0] = static_cast<char>(size);
-    std::memcpy(to + 1, name.data(), size);
+    copy(to + 1, name.data(), size);
   }
+  /// The same, but its whole length stays known.
   void put_value(std::string_view value) {
     const std::size_t kept = value.size() < kLongestValue ? value.size() : kLongestValue;
     const auto length = static_cast<std::uint32_t>(value.size());
     char* const to = room(sizeof length + kept);
     std::memcpy(to, &length, sizeof length);
-    std::memcpy(to + sizeof length, value.data(), kept);
+    copy(to + sizeof length, value.data(), kept);
   }
 
  private:
+  /// Most names and values are short: two moves that overlap cost less than finding out how to copy them.
+  static void copy(char* to, const char* from, std::size_t size) {
+    const auto ends = [&]<class Word>(Word) {
+      Word first, last;
+      std::memcpy(&first, from, sizeof first);
+      std::memcpy(&last, from + size - sizeof last, sizeof last);
+      std::memcpy(to, &first, sizeof first);
+      std::memcpy(to + size - sizeof last, &last, sizeof last);
+    };
+    if (size > 16) std::memcpy(to, from, size);
+    else if (size >= 8) ends(std::uint64_t{});
+    else if (size >= 4) ends(std::uint32_t{});
+    else
+      for (std::size_t i = 0; i < size; ++i) to[i] = from[i];
+  }
   char* room(std::size_t bytes) {
     if (size_ + bytes > capacity_) grow(bytes);
     size_ += bytes;
