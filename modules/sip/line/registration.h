@@ -70,6 +70,8 @@ class Registration {
   bool busy() const { return attempt_.has_value(); }
 
  private:
+  static constexpr std::chrono::seconds kMostInterval{86400};  ///< whatever the far side says
+
   enum class Purpose : std::uint8_t { refresh, probe, removal };
   /// What is under way: a lookup, or a request.
   struct Attempt {
