@@ -49,7 +49,12 @@ Verdict Bus::Impl::dispatch(Message& message) {
 detail::Flight Bus::Impl::flight() { return detail::Flight(std::shared_ptr<std::size_t>(shared_from_this(), &in_flight)); }
 
 /// Who watches, or is asked next, wants to know how it ended.
-bool Bus::Impl::may_stay_open(const Message& message) const { return watcher_of_id.empty() && !message.broadcast(); }
+bool Bus::Impl::may_stay_open(const Message& message) const {
+  if (message.broadcast() || !watchers_of_all.empty()) return false;
+  if (watcher_of_id.empty()) return true;
+  const Interested* const interested = by_name.find(message.name());
+  return interested == nullptr || interested->watchers.empty();
+}
 
 Bus::Impl::Waiting Bus::Impl::ask_further(Message& message, Progress& progress) {
   const Interested* const interested = by_name.find(message.name());

@@ -66,7 +66,7 @@ OutgoingLeg::OutgoingLeg(Services& services, Target target, const BusMessage& ex
     names_.from_user = line->from_user(caller_);
     if (!line->exit.display.empty()) names_.from_display = line->exit.display;
     const auto& exit = line->exit;
-    contact_ = OwnContact{exit.contact_user.empty() ? caller_ : exit.contact_user, exit.contact_host, exit.contact_parameter};
+    contact_ = OwnContact{exit.contact_user.empty() ? caller_ : exit.contact_user, exit.contact_host};
     customer_ = std::make_unique<Customer>(Customer{.credentials = exit.credentials, .t1 = exit.initial_timeout});
     names_.domain = target_.line_host();
   }

@@ -190,7 +190,7 @@ class Leg : public Channel {
   std::string caller_, called_, username_, domain_, line_;
   /// How a connection's server knows us, where that is not by user and address alone.
   struct OwnContact {
-    std::string user, host, parameter;
+    std::string user, host;
   };
   std::optional<OwnContact> contact_;
   /// What proves to a connection's server that we are its customer: with each request from the first challenge on.

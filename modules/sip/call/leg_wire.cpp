@@ -53,7 +53,6 @@ void Leg::write_contact(Writer& writer) const {
   if (contact_ && !contact_->host.empty()) contact.append(contact_->host);
   else contact.append(reach.host).append(":").append(std::to_string(reach.port));
   if (flow_.kind != stack::TransportKind::udp) contact.append(";transport=").append(stack::transport_parameter(flow_.kind));
-  if (contact_) contact.append(contact_->parameter);
   contact += '>';
   writer.header(HeaderId::contact, contact);
 }

@@ -30,7 +30,6 @@ std::optional<Exit> Connection::exit() const {
   out.user = settings.username;
   out.display = settings.description;
   out.contact_user = settings.username;
-  out.contact_parameter = context_.contact_parameter();
   if (settings.local_address == LocalAddress::given) out.contact_host = settings.given_address;
   else if (settings.local_address == LocalAddress::seen) out.contact_host = context_.seen_host;
   out.listener = context_.flow ? std::optional(context_.flow.listener) : context_.listener(settings.transport.value_or(stack::TransportKind::udp));

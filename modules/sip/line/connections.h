@@ -40,7 +40,6 @@ struct Exit {
   std::vector<Server> servers;  ///< in the order to try them (D18)
   std::string user, display;    ///< of From
   std::string contact_user;     ///< of Contact, with the parameter that names this connection: `101`, and
-  std::string contact_parameter;  ///< `;line=x7…`, to follow Contact's host
   std::string contact_host;     ///< `host:port` the servers see us at; empty: as the transport says
   std::optional<std::uint16_t> listener;  ///< to leave by
   stack::Credentials credentials;

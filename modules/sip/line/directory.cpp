@@ -18,7 +18,7 @@ void Directory::set(LineNumber number, const ConnectionSettings& settings, std::
   }
   if (!settings.username.empty()) by_user_[settings.username].push_back(number);
   if (!settings.allowed.empty()) with_networks_.push_back(number);
-  by_contact_[contact] = number;
+  if (!contact.empty()) by_contact_[contact] = number;
   entries_[number] = {settings.name, settings.username, std::move(contact), std::move(servers), settings.allowed, settings.match_port, settings.match_user};
 }
 

@@ -17,8 +17,8 @@ namespace jackfield::sip::line {
 
 class Directory {
  public:
-  /// Replaces what is known of this connection. `contact` is the value of the parameter that names it; `servers` are addresses with the
-  /// ports it sends to.
+  /// Replaces what is known of this connection. `contact` is the value of the parameter that names it to its registrar, empty: none;
+  /// `servers` are addresses with the ports it sends to.
   void set(LineNumber number, const ConnectionSettings& settings, std::string contact, std::vector<net::Address> servers);
   void erase(LineNumber number);
 

@@ -141,7 +141,8 @@ void Lines::Impl::index(LineNumber number) {
     for (const auto& hop : way.hops())
       if (std::ranges::find(servers, hop.address) == servers.end()) servers.push_back(hop.address);
   });
-  directory.set(number, connection->settings(), connection->context().contact_parameter().substr(std::string_view(";line=").size()), std::move(servers));
+  const auto contact = connection->settings().registers() ? connection->context().contact_parameter().substr(std::string_view(";line=").size()) : std::string();
+  directory.set(number, connection->settings(), contact, std::move(servers));
 }
 
 void Lines::Impl::end(LineNumber number) {

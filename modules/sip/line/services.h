@@ -95,7 +95,8 @@ struct Context {
   /// How long a request may stay unanswered (EL-2).
   Duration limit() const;
 
-  /// `;line=…`: whoever calls our contact names this connection with it (SP-7). The same after a restart.
+  /// `;line=…`: whoever calls our contact names this connection with it (SP-7). The same after a restart. Registrars alone are told: who
+  /// has it may call as the connection, from anywhere.
   std::string contact_parameter() const;
   /// `host:port` of our Contact over this flow.
   std::string contact_host(const stack::FlowId& flow) const;

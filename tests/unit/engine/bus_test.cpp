@@ -286,8 +286,8 @@ TEST_CASE("a verdict with a proviso comes at once to whoever can hold back his a
 }
 
 TEST_CASE("for everybody else a verdict with a proviso is one that is waited for") {
-  enum class Else { settles, watches, broadcasts, has_waited };
-  for (const auto who : {Else::settles, Else::watches, Else::broadcasts, Else::has_waited}) {
+  enum class Else { settles, watches_another, watches, watches_all, broadcasts, has_waited };
+  for (const auto who : {Else::settles, Else::watches_another, Else::watches, Else::watches_all, Else::broadcasts, Else::has_waited}) {
     for (const bool kept : {true, false}) {
       CAPTURE(static_cast<int>(who));
       CAPTURE(kept);
@@ -301,11 +301,13 @@ TEST_CASE("for everybody else a verdict with a proviso is one that is waited for
       message.set_broadcast(who == Else::broadcasts);
       std::optional<bool> watched;
       Bus::Subscription watcher;
-      if (who == Else::watches) watcher = bus.watch("test.keep", [&](const Message&, bool handled) { watched = handled; });
+      const bool watches = who == Else::watches || who == Else::watches_all;
+      if (watches) watcher = bus.watch(who == Else::watches ? "test.keep" : "", [&](const Message&, bool handled) { watched = handled; });
+      if (who == Else::watches_another) watcher = bus.watch("test.other", [&](const Message&, bool handled) { watched = handled; });
       if (who == Else::has_waited) asked.add_waiting("test.keep", 50, "waiting");
 
       auto verdict = bus.dispatch(message);
-      CHECK(verdict.provisional() == (who == Else::settles));
+      CHECK(verdict.provisional() == (who == Else::settles || who == Else::watches_another));
       auto result = std::make_shared<std::optional<bool>>();
       asked.engine.spawn("settle", detail::store_result(settle(std::move(verdict)), result));
       asked.engine.run_until_idle();
@@ -317,7 +319,7 @@ TEST_CASE("for everybody else a verdict with a proviso is one that is waited for
       disk.fulfil(kept ? "" : "disk full");
       asked.engine.run_until_idle();
       CHECK(*result == kept);
-      if (watcher) CHECK(watched == kept);
+      CHECK(watched == (watches ? std::optional(kept) : std::nullopt));
       CHECK(message.number("code") == (kept ? 0 : 503));
       CHECK(message.get("reason") == (kept ? "" : "Not Kept"));
       CHECK(bus.in_flight() == 0);

@@ -9,7 +9,6 @@ using Told = std::vector<std::string>;
 TEST_CASE_FIXTURE(OverLine, "SP-5 A call over a registered connection is its user's, and Contact names the connection") {
   up.own.type = line::Type::registration;
   up.exit.display = "Office";
-  up.exit.contact_parameter = ";line=x7";
   up.exit.contact_host = "192.0.2.99:5080";
   up.exit.servers[0].host = "example.net";
   up.exit.servers[0].route = {"<sip:edge.example.net;lr>", "<sip:core.example.net;lr>"};
@@ -21,7 +20,7 @@ TEST_CASE_FIXTURE(OverLine, "SP-5 A call over a registered connection is its use
   CHECK(invite.starts_with("INVITE sip:1234@example.net SIP/2.0\r\n"));
   CHECK(header(invite, "From").starts_with("\"Office\" <sip:jack@example.net>;tag="));
   CHECK(header(invite, "To") == "<sip:102@example.net>");
-  CHECK(header(invite, "Contact") == "<sip:jack@192.0.2.99:5080;line=x7>");
+  CHECK(header(invite, "Contact") == "<sip:jack@192.0.2.99:5080>");
   CHECK(header(invite, "Route") == "<sip:edge.example.net;lr>");
   CHECK(header(invite, "X-Account") == "77");
   CHECK(invite.find("core.example.net;lr") != std::string::npos);
