@@ -45,12 +45,14 @@ Connection read(const Message& login) {
 
 }  // namespace
 
+bool ends_connection(std::string_view operation) { return operation == "logout" || operation == "delete"; }
+
 void Connections::learn(const Message& login) {
   const auto name = login.get(param::kAccount);
   const auto operation = login.get(param::kOperation, "login");
   if (name.empty() || login.get(param::kProtocol, "sip") != "sip") return;
-  if (operation == "logout") return forget(name);
-  if (operation != "login") return;
+  if (ends_connection(operation)) return forget(name);
+  if (operation != "login" && operation != "create") return;
   forget(name);
   if (!login.flag(param::kEnabled, true)) return;
   auto connection = read(login);

@@ -31,10 +31,14 @@ struct Connection {
   std::vector<std::pair<std::string, std::string>> entry_parameters;  ///< `inb:`, of calls that come in
 };
 
+/// Whether a user.login of that `operation` ends the connection.
+bool ends_connection(std::string_view operation);
+
 class Connections {
  public:
   /// A user.login that somebody performed.
   void learn(const Message& login);
+  void forget(std::string_view name);
 
   const Connection* find(std::string_view name) const;
   /// The inbound connection whose other side is this user.
@@ -45,8 +49,6 @@ class Connections {
   void each(const std::function<void(const Connection&)>& visit) const;
 
  private:
-  void forget(std::string_view name);
-
   std::map<std::string, Connection, std::less<>> all_;
   std::unordered_map<std::string, std::string> by_user_;    ///< username to name
   std::vector<std::pair<std::int64_t, std::string>> exits_;  ///< those with numbers, by weight and name

@@ -17,6 +17,12 @@ Verdict Inbound::user_auth(Message& message) {
   const auto username = message.get(param::kUsername);
   const auto* connection = username.empty() ? nullptr : connections_.of_user(username);
   if (!connection) return false;
+  if (connection->password.empty() && connection->ha1_md5.empty() && connection->ha1_sha256.empty()) {
+    // An empty answer would let everybody in.
+    message.set(param::kError, "forbidden").set(param::kReason, "the connection has no password");
+    message.set_retvalue("-");
+    return true;
+  }
   message.set(param::kInLine, connection->name);
   // It speaks for its own users: any number may call, any of its names register (D3).
   message.set("check_to", "no").set("check_from", "no");

@@ -88,12 +88,14 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
   }
 
  private:
-  /// What nobody performs is no connection.
+  /// What nobody performs is no connection; what was refused is none any more, whatever it was before.
   void learn(const Message& login, bool handled) {
-    const bool logout = login.get(messages::param::kOperation) == "logout";
-    if (!handled && !logout) return;
-    connections_.learn(login);
-    if (logout) inbound_->drop_unknown();
+    const bool refused = !handled && login.has(messages::param::kError);
+    const bool ends = refused || ends_connection(login.get(messages::param::kOperation));
+    if (!handled && !ends) return;
+    if (refused) connections_.forget(login.get(messages::param::kAccount));
+    else connections_.learn(login);
+    if (ends) inbound_->drop_unknown();
     else if (const auto* connection = connections_.find(login.get(messages::param::kAccount))) inbound_->check_realm(*connection);
   }
 

@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "text/speaks_http.h"
+
 #include <jackfield/channel.h>
 #include <jackfield/messages/call.h>
 #include <jackfield/settings.h>
@@ -80,6 +82,7 @@ void Session::close(std::string_view why) {
 
 void Session::line(std::string_view line) {
   if (over_ || line.empty()) return;
+  if (std::exchange(first_, false) && speaks_http(line)) return close("it speaks HTTP");
   if (!door_.secret.empty()) return told_secret(line);
   bool understood = false;
   const bool from_script = line.starts_with("%%>"), to_script = line.starts_with("%%<");

@@ -108,6 +108,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Pendings pendings_;
   std::unordered_map<const Message*, std::size_t> own_;  ///< being dispatched for the script, and how large
   std::size_t own_size_ = 0;
+  bool first_ = true;  ///< no line yet
   std::size_t waiting_ = 0, bad_lines_ = 0;
   std::uint64_t late_ = 0;
   std::chrono::duration<double, std::milli> latency_{0};

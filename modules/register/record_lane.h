@@ -45,8 +45,8 @@ class RecordLane : public std::enable_shared_from_this<RecordLane> {
   std::size_t backlog() const { return backlog_; }
   /// Entries that the database refused.
   std::size_t refused() const { return refused_; }
-  /// Those, and what waits behind them.
-  std::size_t held_up() const { return held_up_; }
+  /// Those, and what waits behind them; all where nobody writes any.
+  std::size_t held_up() const { return handler().enabled ? held_up_ : backlog_; }
   /// How long the oldest entry has waited.
   Duration waiting() const;
   /// The last try failed.

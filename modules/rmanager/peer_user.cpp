@@ -40,7 +40,10 @@ std::optional<uid_t> user_of(const net::Address& far, const net::Address& near) 
   close(descriptor);
   const auto* header = reinterpret_cast<const nlmsghdr*>(answer.data());
   if (got < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg))) || header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
-  return static_cast<const inet_diag_msg*>(NLMSG_DATA(header))->idiag_uid;
+  const auto* socket_seen = static_cast<const inet_diag_msg*>(NLMSG_DATA(header));
+  // One that its owner has closed has no inode, and is said to be root's; where none is connected, a listening one may be answered.
+  if (socket_seen->idiag_inode == 0 || socket_seen->id.idiag_dport != request.id.idiag_dport) return std::nullopt;
+  return socket_seen->idiag_uid;
 }
 
 }  // namespace jackfield::rmanager

@@ -3,6 +3,7 @@
 #include "alias.h"
 #include "digest/digest.h"
 #include "peer_user.h"
+#include "text/speaks_http.h"
 
 #include <jackfield/message_text.h>
 
@@ -25,12 +26,6 @@ namespace {
 /// What may wait for a client while lines are streamed to it; one that reads more slowly is dropped.
 constexpr std::size_t kMostUnsent = 1024 * 1024;
 constexpr std::string_view kPromptColor = "\x1b[32m", kStreamColor = "\x1b[36m", kPlain = "\x1b[0m";
-
-/// A web page can have its visitor's browser connect to this machine and post lines of its choice: what begins as HTTP is not listened to.
-bool speaks_http(std::string_view line) {
-  constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "Host:"};
-  return std::ranges::find(kMethods, line.substr(0, line.find(' '))) != std::end(kMethods);
-}
 
 net::Address address_of(const asio::ip::tcp::endpoint& endpoint) { return net::Address::from(*endpoint.data()); }
 
@@ -304,8 +299,9 @@ void Session::stream(std::string_view lines) {
 void Session::write() {
   writing_.swap(out_);
   if (!unread_timer_) unread_timer_ = engine_.timers().start(shared_->sink, 2 * id_ + 1, settings_->unread_timeout);
-  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](const boost::system::error_code& error, std::size_t written) {
     self->writing_.clear();
+    self->streamed_ -= std::min(self->streamed_, written);
     if (self->closed_) return;
     self->engine_.timers().stop(std::exchange(self->unread_timer_, {}));
     if (error) return self->leave(error.message(), Leaving::at_once);

@@ -241,6 +241,24 @@ class Console(case.Case):
         self.assertIn("rmanager     loaded", answer(5039, user=65534, group=65534, extra_groups=[]))
         self.assertIn("everybody with an account on this machine", server.command("check").stdout)
 
+    @case.unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_P_26_who_has_gone_before_he_was_looked_at_is_nobody_either(self):
+        server = self.console({"general": {"telnet": "no", "header": ""}})
+        # Of a socket that is closed already the kernel says that it is root's.
+        race = ("import socket, sys\n"
+                "for _ in range(300):\n"
+                "    s = socket.create_connection((sys.argv[1], 5038)); s.sendall(b'stop 7\\n'); s.close()\n")
+        os.kill(server.process.pid, signal.SIGSTOP)  # all of them are there, and gone, before the first is accepted
+        try:
+            subprocess.run(["python3", "-c", race, self.address()], timeout=20, user=65534, group=65534, extra_groups=[], check=False,
+                           stderr=subprocess.DEVNULL)
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        client = self.client()
+        client.send("uptime\n")
+        self.assertTrue(client.line().startswith("Uptime"))
+        self.assertNotIn("event=command", server.log)
+
     def test_P_26_a_module_that_unloads_itself_takes_its_clients_along(self):
         server = self.console({"general": {"telnet": "no", "header": ""}})
         client = self.client()

@@ -64,7 +64,8 @@ Sender sender_of(const line::Line& line) {
   const auto add = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) sender.parameters.emplace_back(name, value);
   };
-  add(param::kUsername, settings.username);
+  // Of one that registers here it is a user of ours, which an address alone proves nobody to be.
+  if (settings.type != line::Type::inbound) add(param::kUsername, settings.username);
   add(param::kDomain, settings.domain);
   if (settings.transfer) add(param::kTransfer, *settings.transfer ? "true" : "false");
   for (const auto& [name, value] : settings.inbound) add(name, value);

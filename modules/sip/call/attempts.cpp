@@ -158,7 +158,7 @@ bool OutgoingLeg::move_on(line::Failure failure, DisconnectReason otherwise) {
   auto& core = services_.core;
   auto& way = target_.itinerary;
   if (state_ != State::calling || progressed_ || gone() || !way || !way->place()) return false;
-  if (target_.line && core.connections) core.connections->failed(line_, way->place()->server, failure);
+  if (target_.line && core.connections) core.connections->failed(line_, way->place()->server, way->hop(), failure);
   const bool goes_on = way->goes_on();
   if (!goes_on) return false;
   core.log.info("event=failover channel={} line={} from={} reason={} callid={}", id(), log_value(line_), flow().remote.text(), log_value(otherwise.reason),
@@ -197,7 +197,7 @@ void OutgoingLeg::next_attempt() {
     state_ = State::calling;
     set_flow(target_.flow);
     begin_dialog();
-    if (customer_) customer_->proofs.begin_round();
+    if (customer_) customer_->proofs.clear();  // they were for the server that is left
     if (send_attempt()) return;
     target_.itinerary->advance();
   }

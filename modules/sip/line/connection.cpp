@@ -80,7 +80,11 @@ void Connection::change(ConnectionSettings settings) {
   const bool other_credentials = other_servers || settings.password != context_.settings.password || settings.authname != context_.settings.authname;
   context_.settings = std::move(settings);
   successor_.reset();
-  if (other_servers) context_.servers = Servers(context_.settings);
+  if (other_servers) {
+    reachability_.give_up();
+    context_.servers = Servers(context_.settings);
+  }
+  context_.servers.set_failover(context_.settings.failover);
   if (change != Change::unseen) registration_.settings_changed(other_credentials);
   context_.services.addresses_changed(context_.number);
   if (again || other_servers) return begin();
@@ -199,7 +203,9 @@ void Connection::go_home() {
   context_.core().log.info("event=connection-home connection={} server={}", log_value(context_.settings.name), log_value(uri_host(context_.settings.servers.front().proxy)));
   context_.servers.make_active(0);
   context_.stop(Timer::homing);
-  if (context_.settings.registers()) registration_.begin_anew();
+  if (context_.settings.registers()) return registration_.begin_anew();
+  reachable_ = true;
+  set_online(true, 0, {});
 }
 
 void Connection::came_home() {
@@ -237,8 +243,11 @@ void Connection::asked(Reachability::Purpose purpose, ServerIndex server, bool a
 
 // What calls see (D18).
 
-void Connection::call_failed(ServerIndex server, Failure failure) {
+void Connection::call_failed(ServerIndex server, const stack::Hop* hop, Failure failure) {
   if (!usable() || server != context_.servers.active()) return;
+  // Of the machines behind one name another is in use by now.
+  const auto* current = context_.servers.way(server, Servers::Purpose::calls).current();
+  if (hop && current && *hop != *current) return;
   if (failure == Failure::unreachable && context_.servers.alternatives()) {
     // The call is on its way to the next server already; REGISTER and the calls to come follow it.
     context_.core().log.warning("event=connection-server-failed connection={} server={} reason=\"no answer to a call\"", log_value(context_.settings.name),
@@ -288,6 +297,7 @@ void Connection::fired(Timer timer) {
     case Timer::qualify:
       reachability_.ask(Reachability::Purpose::regular, context_.servers.active());
       if (context_.settings.qualify.count() != 0) context_.start(Timer::qualify, context_.settings.qualify);
+      else if (!context_.settings.registers() && !reachable_) context_.start(Timer::qualify, context_.settings.retry);
       return;
     case Timer::keepalive:
       reachability_.keep_alive();

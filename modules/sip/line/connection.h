@@ -53,7 +53,7 @@ class Connection final : public Line, private Registration::Owner, private Reach
   void looked_up(const stack::Destination& destination, const stack::Resolved& resolved);
 
   std::optional<Exit> exit() const;
-  void call_failed(ServerIndex server, Failure failure);
+  void call_failed(ServerIndex server, const stack::Hop* hop, Failure failure);
   void call_answered(ServerIndex server, const stack::Hop& hop);
 
   Description describe() const;

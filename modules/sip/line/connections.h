@@ -68,7 +68,8 @@ class Connections {
   virtual std::optional<Exit> exit(std::string_view name) const = 0;
 
   // What a call saw. The connection's active server moves as D18 says.
-  virtual void failed(std::string_view name, ServerIndex server, Failure failure) = 0;
+  /// `hop`: the machine it was tried at; null: none was found.
+  virtual void failed(std::string_view name, ServerIndex server, const stack::Hop* hop, Failure failure) = 0;
   /// `hop`: the machine that answered; anything but 408 and 503 counts.
   virtual void answered(std::string_view name, ServerIndex server, const stack::Hop& hop) = 0;
 };

@@ -91,8 +91,10 @@ std::string Context::contact_host(const stack::FlowId& to) const {
 
 std::string Context::contact(const stack::FlowId& to) const {
   const bool datagrams = to.kind == stack::TransportKind::udp;
-  return fmt::format("sip:{}@{}{}{}{}", escape_user(settings.username), contact_host(to), datagrams ? "" : ";transport=",
-                     datagrams ? "" : stack::transport_parameter(to.kind), contact_parameter());
+  return fmt::format("sip:{}@{}{}{}", escape_user(settings.username), contact_host(to), datagrams ? "" : ";transport=",
+                     datagrams ? "" : stack::transport_parameter(to.kind));
 }
+
+std::string Context::registered_contact(const stack::FlowId& to) const { return contact(to) + contact_parameter(); }
 
 }  // namespace jackfield::sip::line

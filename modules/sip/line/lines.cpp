@@ -197,8 +197,8 @@ std::optional<Exit> Lines::exit(std::string_view name) const {
   return connection ? connection->exit() : std::nullopt;
 }
 
-void Lines::failed(std::string_view name, ServerIndex server, Failure failure) {
-  if (Connection* connection = impl_->table.find(name)) connection->call_failed(server, failure);
+void Lines::failed(std::string_view name, ServerIndex server, const stack::Hop* hop, Failure failure) {
+  if (Connection* connection = impl_->table.find(name)) connection->call_failed(server, hop, failure);
 }
 
 void Lines::answered(std::string_view name, ServerIndex server, const stack::Hop& hop) {

@@ -35,7 +35,7 @@ class Lines final : public Connections {
   const Line* entry(const stack::FlowId& flow, const Message& request) const override;
   bool is_source(const net::Address& source) const override;
   std::optional<Exit> exit(std::string_view name) const override;
-  void failed(std::string_view name, ServerIndex server, Failure failure) override;
+  void failed(std::string_view name, ServerIndex server, const stack::Hop* hop, Failure failure) override;
   void answered(std::string_view name, ServerIndex server, const stack::Hop& hop) override;
 
   // From the transaction layer: whether it was for a connection.

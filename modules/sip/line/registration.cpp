@@ -66,6 +66,7 @@ void Registration::begin() {
 
 void Registration::begin_anew() {
   if (state_ == State::unregistering) return begin();
+  redirection_.reset();  // of the server that is left
   if (attempt_) give_up();
   attempt(Purpose::refresh);
 }
@@ -96,6 +97,8 @@ void Registration::probe() {
 void Registration::settings_changed(bool other_credentials) {
   asked_ = context_.settings.interval;
   if (other_credentials) proofs_.clear();
+  if (!attempt_) redirection_.reset();
+  one_contact_ = false;
 }
 
 // What happens by itself.
@@ -231,7 +234,10 @@ void Registration::attempt_over() {
 void Registration::succeeded(const Message& response, const stack::FlowId& flow) {
   const auto done = *std::exchange(attempt_, std::nullopt);
   const bool home = done.purpose == Purpose::probe;
-  if (home) context_.servers.make_active(0);
+  if (home) {
+    context_.servers.make_active(0);
+    redirection_.reset();
+  }
   context_.servers.answered();
   const auto taken_back = done.purpose == Purpose::refresh ? std::exchange(old_contacts_, {}) : old_contacts_;
   if (!contact_.empty() && contact_ != done.contact && server_ == done.server && std::ranges::find(taken_back, contact_) == taken_back.end())
@@ -252,6 +258,7 @@ void Registration::succeeded(const Message& response, const stack::FlowId& flow)
   wait(context_.services.jitter(counted * 65 / 100, counted * 75 / 100));
   if (regular) note_seen_address(response, flow);
   note_stale_contacts(response);
+  if (one_contact_) old_contacts_.clear();
   if (moved_ || !old_contacts_.empty()) wait(std::min(kMoved, counted / 2));
   owner_.registration_changed();
   if (home) owner_.came_home();
@@ -289,6 +296,8 @@ bool Registration::redirected(const Message& response) {
   auto destination = parse_destination(uri.text);
   if (!destination) return false;
   // The Request-URI of a REGISTER has no user (§10.2).
+  proofs_.clear();  // they were for whoever sent us here
+  proofs_.begin_round();
   redirection_.emplace(Redirection{*destination, "sip:" + uri_host(*destination)});
   look_up();
   return true;
@@ -310,7 +319,8 @@ void Registration::server_failed(int code, std::string reason, std::chrono::seco
   proofs_.clear();
   code_ = code;
   reason_ = std::move(reason);
-  if (std::exchange(redirection_, std::nullopt)) return attempt(Purpose::refresh);
+  // One that was kept from an earlier time; where it has just been told, the server is no better than its redirection.
+  if (std::exchange(redirection_, std::nullopt) && failed.redirections == 0) return attempt(Purpose::refresh);
   if (context_.servers.move_on(Servers::Purpose::registration)) return attempt(Purpose::refresh);
   context_.servers.begin_cycle();
   refused(code_, reason_, after);
@@ -324,6 +334,9 @@ void Registration::refused(int code, std::string reason, std::chrono::seconds af
     if (std::exchange(again_, false)) begin();
     return;
   }
+  // It may be that it takes no more than one contact in a request: the old ones lapse by themselves.
+  if (!old_contacts_.empty()) one_contact_ = true;
+  old_contacts_.clear();
   redirection_.reset();
   become(State::failed, code, std::move(reason));
   const auto retry = context_.settings.retry;
@@ -334,6 +347,7 @@ void Registration::refused(int code, std::string reason, std::chrono::seconds af
 
 void Registration::removed() {
   context_.stop(Timer::attempt);
+  redirection_.reset();
   attempt_.reset();
   contact_.clear();
   bound_until_ = {};

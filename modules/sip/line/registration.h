@@ -135,6 +135,7 @@ class Registration {
   std::vector<std::string> old_contacts_;  ///< to be taken back with the next request
   std::vector<std::string> service_route_;
   std::optional<Redirection> redirection_;
+  bool one_contact_ = false;               ///< the registrar refused a request that took old ones back
   bool moved_ = false, cleaned_ = false;   ///< our address changed, stale contacts were found, since the last regular refresh
 };
 

@@ -35,7 +35,7 @@ std::string Registration::write(const std::string& branch) {
   const auto uri = elsewhere ? redirection_->uri : settings.register_uri(attempt_->server);
   const auto reach = context_.core().transport.reach(flow);
   const auto user = fmt::format("<sip:{}@{}>", escape_user(settings.username), settings.domain_at(attempt_->server));
-  attempt_->contact = removal ? contact_ : context_.contact(flow);
+  attempt_->contact = removal ? contact_ : context_.registered_contact(flow);
 
   std::string out;
   out.reserve(1024);

@@ -47,6 +47,8 @@ class Servers {
   std::size_t size() const { return servers_.size(); }
   ServerIndex active() const { return active_; }
   bool at_main() const { return active_ == 0; }
+  /// Whether other servers are gone to at all.
+  void set_failover(bool failover) { failover_ = failover; }
   /// Whether there is another one to go to.
   bool alternatives() const;
   Way& way(ServerIndex server, Purpose purpose);

@@ -101,6 +101,8 @@ struct Context {
   /// `host:port` of our Contact over this flow.
   std::string contact_host(const stack::FlowId& flow) const;
   std::string contact(const stack::FlowId& flow) const;
+  /// With what names the connection.
+  std::string registered_contact(const stack::FlowId& flow) const;
 };
 
 }  // namespace jackfield::sip::line

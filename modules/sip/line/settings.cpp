@@ -119,7 +119,10 @@ class Reader {
     else fail(fmt::format("type: \"{}\" is not registration, trunk or inbound", said));
     if (out_.registers() && out_.username.empty()) fail("username: a registration needs one");
     if (out_.registers() && out_.servers.empty()) fail("registrar: a registration needs one, or server= or servers=");
-    if (out_.type == Type::inbound && out_.username.empty()) fail("username: the other side registers under one");
+    if (out_.type != Type::inbound) return;
+    if (out_.username.empty()) fail("username: the other side registers under one");
+    const bool secret = login_.has(param::kPassword) && !login_.get(param::kPassword).empty();
+    if (!secret && login_.get("password.md5").empty() && login_.get("password.sha256").empty()) fail("password: without one anybody could register");
   }
 
   void read_way() {

@@ -139,7 +139,7 @@ std::optional<Pending<Answer>> Outside::again(Attempt& attempt, const Answer& an
 std::optional<Pending<Answer>> Outside::elsewhere(Attempt& attempt) {
   auto& target = attempt.request.target;
   if (!attempt.leg.empty() || !target.itinerary || !target.itinerary->place()) return std::nullopt;
-  if (target.line && core_.connections) core_.connections->failed(target.line->name, target.itinerary->place()->server, line::Failure::refused);
+  if (target.line && core_.connections) core_.connections->failed(target.line->name, target.itinerary->place()->server, target.itinerary->hop(), line::Failure::refused);
   for (target.itinerary->advance();;) {
     const auto found = call::aim(core_, target);
     if (found == call::Aim::nowhere) return std::nullopt;

@@ -80,6 +80,22 @@ TEST_CASE("SP-13 the other side of an inbound connection is a user of any number
   CHECK(!handled);
 }
 
+TEST_CASE("SP-13 an inbound connection without a password lets nobody in; one that is deleted or refused, nobody any more") {
+  Site site(kPbx);
+  bool handled = false;
+  auto login = site.message("user.login", {{"account", "open"}, {"operation", "login"}, {"connection", "inbound"}, {"username", "open"}, {"password", ""}});
+  CHECK(site.ask(login));
+  const auto refused = site.auth("open", handled);
+  CHECK(handled);
+  CHECK(refused.retvalue() == "-");
+
+  REQUIRE(site.auth("office", handled).retvalue() == "secret");
+  auto removal = site.message("user.login", {{"account", "pbx"}, {"operation", "delete"}});
+  (void)site.ask(removal);
+  (void)site.auth("office", handled);
+  CHECK_FALSE(handled);
+}
+
 TEST_CASE("SP-13 a stored hash is what the digest is checked with; the password is nowhere") {
   const std::string md5(32, 'a'), sha256(64, 'b');
   Site site(fmt::format("[pbx]\ntype=inbound\nusername=office\npassword.md5=my:realm:{}\npassword.sha256=my:realm:{}\n", md5, sha256));

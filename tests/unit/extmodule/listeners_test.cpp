@@ -67,6 +67,13 @@ TEST_CASE("who connects and does not tell the secret in time goes; who told it s
   CHECK_FALSE(site.engine->logged("sesame"));
 }
 
+TEST_CASE("what begins as HTTP is no script, but a web page that would like to be one") {
+  Site site("");
+  site.say("POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n%%>install:50:user.auth\r\n");
+  CHECK(site.engine->run_until([&] { return site.engine->logged("event=script-closed"); }));
+  CHECK_FALSE(site.engine->bus().has_handlers("user.auth"));
+}
+
 TEST_CASE("a script that talks nonsense fills no log, and hears of each line") {
   Site site("");
   std::string nonsense, replies;

@@ -42,7 +42,7 @@ class ConnectionTable final : public line::Connections {
     if (found == all.end() || !found->second.is_online) return std::nullopt;
     return found->second.exit;
   }
-  void failed(std::string_view name, line::ServerIndex server, line::Failure failure) override {
+  void failed(std::string_view name, line::ServerIndex server, const stack::Hop*, line::Failure failure) override {
     told.push_back(fmt::format("{} {} {}", name, server, failure == line::Failure::refused ? "refused" : "unreachable"));
   }
   void answered(std::string_view name, line::ServerIndex server, const stack::Hop& hop) override {

@@ -89,14 +89,14 @@ TEST_CASE("EL-5: a call that finds a live server takes the registration there at
   Three w;
   w.forget();
   fail(w.main, Fault::silent);
-  w.lines->failed("acc", 0, Failure::unreachable);
+  w.lines->failed("acc", 0, nullptr, Failure::unreachable);
   w.run(200ms);
   CHECK(w.active() == 1);
   CHECK(w.second.bindings.size() == 1);
   CHECK(w.online("acc"));
   CHECK(w.main.requests.empty());          // and nothing is taken back at the one left behind
   CHECK(w.main.bindings.size() == 1);
-  w.lines->failed("acc", 0, Failure::unreachable);  // another call, that began earlier
+  w.lines->failed("acc", 0, nullptr, Failure::unreachable);  // another call, that began earlier
   w.run(1s);
   CHECK(w.active() == 1);
 }
@@ -104,8 +104,8 @@ TEST_CASE("EL-5: a call that finds a live server takes the registration there at
 TEST_CASE("D18: a 408 or 503 to a call moves the connection only when REGISTER fares no better") {
   Three w;
   w.forget();
-  w.lines->failed("acc", 0, Failure::refused);
-  w.lines->failed("acc", 0, Failure::refused);
+  w.lines->failed("acc", 0, nullptr, Failure::refused);
+  w.lines->failed("acc", 0, nullptr, Failure::refused);
   w.run(1s);
   CHECK(w.active() == 0);
   CHECK(w.main.count("REGISTER") == 1);
@@ -113,7 +113,7 @@ TEST_CASE("D18: a 408 or 503 to a call moves the connection only when REGISTER f
   CHECK(w.active() == 0);
   w.run(10s);
   fail(w.main, Fault::code, 503);
-  w.lines->failed("acc", 0, Failure::refused);
+  w.lines->failed("acc", 0, nullptr, Failure::refused);
   w.run(1s);
   CHECK(w.active() == 1);
   CHECK(w.second.bindings.size() == 1);
@@ -239,7 +239,7 @@ TEST_CASE("EL-10: homing by INVITE lets every call try main first, and sends not
   heal(w.main);
   w.main.restart();
   w.forget();
-  w.lines->failed("acc", 0, Failure::unreachable);
+  w.lines->failed("acc", 0, nullptr, Failure::unreachable);
   w.lines->answered("acc", 1, kSecondHop);
   w.run(100s);
   CHECK(w.main.requests.empty());
@@ -247,6 +247,25 @@ TEST_CASE("EL-10: homing by INVITE lets every call try main first, and sends not
   w.run(1s);
   CHECK(w.main.bindings.size() == 1);
   CHECK(w.main.count("REGISTER") == 1);
+}
+
+TEST_CASE("EL-12, N-1: calls that failed at a machine which is left already move nothing on") {
+  World w;
+  auto &first = w.server("192.0.2.10:5062"), &second = w.server("192.0.2.11:5062");
+  w.dns->srv["_sip._udp.example.net"] = {.status = stack::DnsAnswer::Status::found, .ttl = 10s,
+                                         .srv = {{.priority = 1, .weight = 1, .port = 5062, .target = "a.example.net"}, {.priority = 2, .weight = 1, .port = 5062, .target = "b.example.net"}}};
+  w.dns->a["a.example.net"] = {.status = stack::DnsAnswer::Status::found, .ttl = 10s, .addresses = {*net::Address::parse("192.0.2.10")}};
+  w.dns->a["b.example.net"] = {.status = stack::DnsAnswer::Status::found, .ttl = 10s, .addresses = {*net::Address::parse("192.0.2.11")}};
+  w.login("acc", {{"registrar", "example.net"}, {"invite_total_timeout", "1000"}});
+  w.run(1s);
+  REQUIRE(first.bindings.size() == 1);
+  first.silent = true;
+  const stack::Hop left{stack::TransportKind::udp, stack::address("192.0.2.10:5062"), false};
+  for (int call = 0; call < 3; ++call) w.lines->failed("acc", 0, &left, Failure::unreachable);
+  w.run(1s);
+  CHECK(w.online("acc"));
+  CHECK(second.bindings.size() == 1);
+  CHECK(second.count("REGISTER") == 1);
 }
 
 TEST_CASE("EL-12, N-1: a name with several machines is a list of its own, and everything stays with the one in use") {
@@ -304,17 +323,17 @@ TEST_CASE("D18: a trunk that nobody qualifies looks at a server that refused a c
   const auto active = [&] { return w.lines->exit("trunk")->servers.front().index; };
   w.run(60s);
   CHECK(main.requests.empty());
-  w.lines->failed("trunk", 0, Failure::refused);
+  w.lines->failed("trunk", 0, nullptr, Failure::refused);
   w.run(1s);
   CHECK(main.count("OPTIONS") == 1);
   CHECK(active() == 0);
   w.run(10s);
   main.codes["OPTIONS"] = 503;
-  w.lines->failed("trunk", 0, Failure::refused);
+  w.lines->failed("trunk", 0, nullptr, Failure::refused);
   w.run(1s);
   CHECK(active() == 1);
   CHECK(second.count("OPTIONS") == 1);
-  w.lines->failed("trunk", 1, Failure::unreachable);
+  w.lines->failed("trunk", 1, nullptr, Failure::unreachable);
   CHECK(active() == 0);
 }
 

@@ -153,6 +153,32 @@ TEST_CASE("A redirection is followed, kept, and left when it leads nowhere") {
   CHECK(registrar.bindings.size() == 1);
 }
 
+TEST_CASE("A redirection to where nobody is does not make us ask again without a pause") {
+  World w;
+  w.server(kRegistrar).redirect = "sip:101@192.0.2.20:5080";
+  w.server("192.0.2.20:5080").refused = true;
+  w.login("acc", {{"retry_interval", "10"}});
+  w.run(7s);
+  CHECK(w.all_sent.size() == 2);
+  w.run(4s);
+  CHECK(w.all_sent.size() == 4);
+}
+
+TEST_CASE("A redirection is the business of the server that sent it: nothing of it is left with another one") {
+  World w;
+  w.server(kRegistrar).redirect = "sip:101@192.0.2.20:5080";
+  auto& target = w.server("192.0.2.20:5080");
+  auto& next = w.server("192.0.2.30:5060");
+  w.login("acc");
+  w.run(1s);
+  REQUIRE(w.online("acc"));
+  w.login("acc", {{"registrar", "192.0.2.30"}, {"username", "102"}});
+  w.run(5s);
+  CHECK(w.online("acc"));
+  CHECK(next.bindings.size() == 1);
+  CHECK(target.bindings.empty());
+}
+
 TEST_CASE("A circle of redirections ends") {
   World w;
   w.server(kRegistrar).redirect = "sip:192.0.2.20";
@@ -216,6 +242,24 @@ TEST_CASE("A server that sees us elsewhere gets that address as our contact in 2
   CHECK(w.all_sent.size() == 2);
   // Behind NAT the way is kept open (COMPAT §6).
   CHECK(std::ranges::count(registrar.requests, "\r\n\r\n") == 4);
+}
+
+TEST_CASE("A registrar that refuses to take the old contact back is not asked for it again") {
+  World w;
+  auto& registrar = w.server(kRegistrar);
+  registrar.seen_as = "203.0.113.7:33001";
+  w.login("acc", {{"retry_interval", "30"}});
+  w.run(1s);
+  REQUIRE(w.online("acc"));
+  registrar.codes["REGISTER"] = 400;
+  w.run(3s);
+  CHECK_FALSE(w.online("acc"));
+  registrar.codes.clear();
+  const auto before = w.all_sent.size();
+  w.run(40s);
+  CHECK(w.online("acc"));
+  REQUIRE(w.all_sent.size() == before + 1);
+  CHECK(headers_of(w.all_sent.back(), "Contact").size() == 1);
 }
 
 TEST_CASE("An address that changes with every request does not make us register without end") {

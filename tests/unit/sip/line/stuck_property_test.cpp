@@ -53,7 +53,7 @@ TEST_CASE("P-8, N-2: random loss, delay, duplication and restarts of servers alw
         case 4: server.restart(); break;
         case 5: server.stale_once = true; break;
         case 6: server.least = static_cast<std::uint32_t>(pick(400)); break;
-        case 7: w.lines->failed("acc", pick(count), pick(2) ? Failure::refused : Failure::unreachable); break;
+        case 7: w.lines->failed("acc", pick(count), nullptr, pick(2) ? Failure::refused : Failure::unreachable); break;
         case 8: w.lines->answered("acc", pick(count), {stack::TransportKind::udp, stack::address(addresses[pick(count)]), false}); break;
         case 9: w.command(pick(3) ? "connection register acc" : "connection unregister acc"); break;
         case 10: w.login("acc", {{"registrar", ""}, {"servers", list}, {"password", "secret"}, {"interval", fmt::format("{}", 30 + pick(300))}, {"retry_interval", "20"}, {"homing", kHoming[pick(4)]},
