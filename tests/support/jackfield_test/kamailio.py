@@ -50,7 +50,7 @@ class Kamailio:
             file.write(text)
         self._starts += 1
         command = ["kamailio", "-f", path, "-m", "64", "-M", "8", "-DD", "-E", "-P", os.path.join(self._folder, "pid"), "-Y", self._folder]
-        self.process = Process(command, self._folder, f"kamailio-{self._starts}")
+        self.process = Process(command, self._folder, f"kamailio-{self._starts}", group=True)
         wait_for(f"{self.name} to answer", self._is_there, seconds)
         return self
 

@@ -1,4 +1,5 @@
 """Processes that a test starts. Each writes to a file of its own and is killed by the kernel when the test ends, however it ends."""
+import contextlib
 import ctypes
 import os
 import signal
@@ -14,17 +15,19 @@ def _die_with_parent():
 
 
 class Process:
-    """A started program. `output` is everything it wrote so far. `user` (of the pwd module) is whom it runs as."""
+    """A started program. `output` is everything it wrote so far. `user` (of the pwd module) is whom it runs as.
+    With `group` it begins a process group, and whatever it has started itself ends with it."""
 
-    def __init__(self, arguments, folder, name, environment=None, stdin=subprocess.DEVNULL, user=None):
+    def __init__(self, arguments, folder, name, environment=None, stdin=subprocess.DEVNULL, user=None, group=False):
         self.name = name
+        self._group = group
         self.arguments = [str(a) for a in arguments]
         self.path = os.path.join(folder, name + ".out")
         other = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         with open(self.path, "ab") as file:
             self._popen = subprocess.Popen(
                 self.arguments, stdin=stdin, stdout=file, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
-                env={**os.environ, **(environment or {})}, cwd=folder, **other)
+                env={**os.environ, **(environment or {})}, cwd=folder, process_group=0 if group else None, **other)
         self.pid = self._popen.pid
 
     @property
@@ -51,6 +54,7 @@ class Process:
     def kill(self):
         self.signal(signal.SIGKILL)
         self._popen.wait()
+        self._end_group()
 
     def stop(self, seconds=5):
         """SIGTERM, and SIGKILL when that does not help."""
@@ -59,6 +63,12 @@ class Process:
             self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._end_group()
+
+    def _end_group(self):
+        if self._group:
+            with contextlib.suppress(ProcessLookupError):  # nobody is left
+                os.killpg(self.pid, signal.SIGKILL)
 
 
 def wait_for(what, condition, seconds=5.0):
