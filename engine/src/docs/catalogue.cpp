@@ -4,6 +4,7 @@
 #include <jackfield/messages/engine.h>
 #include <jackfield/messages/media.h>
 #include <jackfield/messages/sip.h>
+#include <jackfield/messages/upstream.h>
 #include <jackfield/messages/user.h>
 
 #include <algorithm>
@@ -18,8 +19,8 @@ constexpr auto kAll = [] {
       &kCallUpdate, &kChanConnect, &kChanConnected, &kChanControl, &kChanDisconnected, &kChanDtmf, &kChanHangup,
       &kChanLocate, &kChanMasquerade, &kChanNotify, &kChanReplaced, &kChanStartup, &kChanText, &kDatabase, &kEngineCommand,
       &kEngineDebug, &kEngineHalt, &kEngineHelp, &kEngineInit, &kEngineStart, &kEngineStatus, &kEngineStop, &kEngineTimer,
-      &kMediaAnswer, &kMediaOffer, &kMediaRelease, &kMsgExecute, &kSipMethod, &kUserAuth, &kUserAuthfail, &kUserBindings,
-      &kUserLogin, &kUserNotify, &kUserRegister, &kUserRegistered, &kUserUnregister, &kXsipGenerate};
+      &kMediaAnswer, &kMediaOffer, &kMediaRelease, &kMsgExecute, &kSipMethod, &kUpstreamRegister, &kUserAuth, &kUserAuthfail, &kUserBindings,
+      &kUserLogin, &kUserNotify, &kUserRegister, &kUserRegistered, &kUserUnregister, &kUserUpstream, &kXsipGenerate};
   std::ranges::sort(list, {}, [](const MessageName* message) { return message->name; });
   return list;
 }();

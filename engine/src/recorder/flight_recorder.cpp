@@ -2,6 +2,7 @@
 
 #include <jackfield/messages/call.h>
 #include <jackfield/messages/chan.h>
+#include <jackfield/messages/upstream.h>
 #include <jackfield/messages/user.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ constexpr std::pair<std::string_view, Recorded> kRecorded[] = {
     {messages::kUserAuth.name, Recorded::registration},  {messages::kUserAuthfail.name, Recorded::registration},
     {messages::kUserLogin.name, Recorded::registration}, {messages::kUserNotify.name, Recorded::registration},
     {messages::kUserRegister.name, Recorded::registration}, {messages::kUserUnregister.name, Recorded::registration},
+    {messages::kUpstreamRegister.name, Recorded::registration}, {messages::kUserUpstream.name, Recorded::registration},
 };
 
 /// What never enters the memory; what else sounds secret is masked when it is shown.
@@ -35,6 +37,8 @@ bool is_credential(std::string_view name) {
     case 7: return name == param::kHa1Md5.name;
     case 8: return name == param::kPassword.name || name == param::kResponse.name;
     case 10: return name == param::kHa1Sha256.name;
+    case 13: return name == param::kAuthorization.name;
+    case 19: return name == param::kProxyAuthorization.name;
     default: return false;
   }
 }

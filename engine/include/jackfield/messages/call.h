@@ -50,7 +50,8 @@ inline constexpr auto kCallExecuteParameters = with_channel_set(std::to_array<Pa
     {&param::kDiversion}, {&param::kCallto}, {&param::kCalledname}, {&param::kContext}, {&param::kDriver}, {&param::kLine},
     {&param::kAccount}, {&param::kUser}, {&param::kHost}, {&param::kPort}, {&param::kOconnectionId}, {&param::kOipTransport}, {&param::kTimeout},
     {&param::kMaxcall}, {&param::kMaxpdd}, {&param::kPrack}, {&param::kIprack}, {&param::kTarget}, {&param::kDirect}, {&param::kXsipBody}, {&param::kXsipType},
-    {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kTrustIdentity}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
+    {&param::kCopyparams}, {&param::kCdrtrack}, {&param::kTrustIdentity}, {&param::kAuthorization}, {&param::kProxyAuthorization},
+    {&param::kAuthname}, {&param::kPassword}, {&param::kHa1Md5}, {&param::kHa1Realm}, {&param::kContactUser}, {&param::kPassChallenge}, {&param::kForkCalltype}, {&param::kForkAutoring}, {&param::kForkAutomessage},
     {&param::kForkFake}, {&param::kForkRinger}, {&param::kForkStop}, {&param::kStopCall}, {&param::kCmdAddress},
     {&param::kCmdMachine}, {&param::kCmdAdmin}, {&param::kError, Way::out}, {&param::kReason, Way::out}, {&param::kHandlers, Way::both}}));
 inline constexpr MessageName kCallExecute{
@@ -101,7 +102,7 @@ inline constexpr auto kCallRouteParameters = with_channel_set(std::to_array<Para
     {&param::kCaller}, {&param::kCalled}, {&param::kCallername}, {&param::kCalledfull}, {&param::kAntiloop}, {&param::kDomain},
     {&param::kDevice}, {&param::kEmergency}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kSipUri}, {&param::kSipFrom},
     {&param::kSipTo}, {&param::kSipCallid}, {&param::kConnectionId}, {&param::kListener}, {&param::kUsername},
-    {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kMedia}, {&param::kFormats},
+    {&param::kExpiredUser}, {&param::kXsipNonceAge}, {&param::kInLine}, {&param::kAuthorization}, {&param::kProxyAuthorization}, {&param::kMedia}, {&param::kFormats},
     {&param::kRtpForward}, {&param::kRtpAddr}, {&param::kRtpPort}, {&param::kSdpRaw}, {&param::kDiverter},
     {&param::kDivertername}, {&param::kDivertReason}, {&param::kDivertPrivacy}, {&param::kDivertScreen}, {&param::kPrivacy},
     {&param::kDiversion}, {&param::kContext}, {&param::kRouteType}, {&param::kReason}, {&param::kRouteRegfile}, {&param::kRouteRegister},

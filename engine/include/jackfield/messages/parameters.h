@@ -16,7 +16,9 @@ inline constexpr ParameterName kAntiloop{"antiloop", "", "Counts down on each ro
 inline constexpr ParameterName kAudioChanged{"audio_changed", "", "Whether the session description changed."};
 inline constexpr ParameterName kAuthRegfile{"auth_regfile", "", "False: the user file does not answer this user.auth."};
 inline constexpr ParameterName kAuthRegister{"auth_register", "", "False: the database does not answer this user.auth."};
+inline constexpr ParameterName kAuthenticated{"authenticated", "", "Whether the sender has proved who he is."};
 inline constexpr ParameterName kAuthname{"authname", "", "The username in the answer to a challenge, where it is not the user's own name."};
+inline constexpr ParameterName kAuthorization{"authorization", "", "The value of the Authorization header: an answer to a challenge that was not ours."};
 inline constexpr ParameterName kBillid{"billid", "", "Names a call through all its legs and records."};
 inline constexpr ParameterName kBilltime{"billtime", "s", "From the answer to the end of the call."};
 inline constexpr ParameterName kBinding{"binding", "", "Opaque key of a binding within its user: instance and reg-id, or the canonical contact."};
@@ -50,9 +52,10 @@ inline constexpr ParameterName kColumns{"columns", "", "How many columns the ans
 inline constexpr ParameterName kComplete{"complete", "", "What is being completed: the command line so far, or a flag."};
 inline constexpr ParameterName kCompleteMinimal{"complete_minimal", "", "True: only the fewest channel parameters are added to a masqueraded message."};
 inline constexpr ParameterName kComponent{"component", "", "The channel or module that an operation is for."};
-inline constexpr ParameterName kConnection{"connection", "", "The kind of connection: registration, trunk or inbound."};
+inline constexpr ParameterName kConnection{"connection", "", "The kind of connection: registration, trunk, inbound or upstream."};
 inline constexpr ParameterName kConnectionId{"connection_id", "", "Names the connection the request came over."};
 inline constexpr ParameterName kConnectionReliable{"connection_reliable", "", "True for TCP and its like: what came over it ends with it."};
+inline constexpr ParameterName kContactUser{"contact_user", "", "The user part of the Contact we give to the far side."};
 inline constexpr ParameterName kContext{"context", "", "The routing context a call belongs to."};
 inline constexpr ParameterName kCopyparams{"copyparams", "", "Comma-separated parameters to carry to the other leg."};
 inline constexpr ParameterName kData{"data", "", "Where a user is reached, ready to be a call's target."};
@@ -149,6 +152,7 @@ inline constexpr ParameterName kOwner{"owner", "", "The user whose phones ring w
 inline constexpr ParameterName kParking{"parking", "", "Whether a connection goes on to its next server when one fails."};
 inline constexpr ParameterName kPartline{"partline", "", "What was typed before the word to be completed."};
 inline constexpr ParameterName kPartword{"partword", "", "The beginning of the word to be completed."};
+inline constexpr ParameterName kPassChallenge{"pass_challenge", "", "True: a challenge of the far side goes on to the caller, and what he answers is passed back."};
 inline constexpr ParameterName kPassword{"password", "", "The clear password that answers a challenge of the far side."};
 inline constexpr ParameterName kPeerid{"peerid", "", "The channel this one is connected to."};
 inline constexpr ParameterName kPlugin{"plugin", "", "The one module that is initialised; absent for all."};
@@ -157,6 +161,7 @@ inline constexpr ParameterName kPrack{"prack", "", "True: the phone is offered r
 inline constexpr ParameterName kPrerouteRegister{"preroute_register", "", "False: the database is not asked before this call is routed."};
 inline constexpr ParameterName kPrivacy{"privacy", "", "What the caller wants hidden: a Privacy header's values (RFC 3323)."};
 inline constexpr ParameterName kProtocol{"protocol", "", "Whose credentials they are: sip."};
+inline constexpr ParameterName kProxyAuthorization{"proxy_authorization", "", "The value of the Proxy-Authorization header: an answer to a challenge that was not ours."};
 inline constexpr ParameterName kQ{"q", "", "Preference of a binding, 0 to 1."};
 inline constexpr ParameterName kQualify{"qualify", "s", "How often a connection's server is asked with OPTIONS whether it is there; 0 is never."};
 inline constexpr ParameterName kQuery{"query", "", "The SQL text."};

@@ -1,0 +1,41 @@
+// Messages about registrations that are carried to another server: Upper and Thru. `sip` asks whether a REGISTER has to be carried
+// before it is served here; whoever carries it asks `sip` to send one in its place.
+#pragma once
+
+#include <jackfield/messages/parameters.h>
+
+namespace jackfield::messages {
+
+inline constexpr ParameterUse kUpstreamRegisterParameters[] = {
+    {&param::kLine}, {&param::kUsername}, {&param::kDomain}, {&param::kSipUri}, {&param::kContactUser}, {&param::kSipCallid},
+    {&param::kFromTag}, {&param::kSipCseq, Way::both}, {&param::kExpires, Way::both}, {&param::kAuthorization},
+    {&param::kProxyAuthorization}, {&param::kAuthname}, {&param::kPassword}, {&param::kHa1Md5}, {&param::kHa1Sha256},
+    {&param::kHa1Realm}, {&param::kAddress, Way::out}, {&param::kSipContact, Way::out}, {&param::kCode, Way::out},
+    {&param::kReason, Way::out}, {&param::kError, Way::out}};
+inline constexpr MessageName kUpstreamRegister{
+    .name = "upstream.register",
+    .doc = "Send one REGISTER for a user of another server by the connection `line`, whose servers are tried as for any registration (RFC 3261 "
+           "§10.2). Without `contact_user` it only asks what is registered there. `authorization` and `proxy_authorization` go out as given; with "
+           "`authname` a challenge is answered, and `sip_cseq` says the last number that was used.",
+    .sent_by = "upperreg",
+    .result = "true: a server answered with `code`; `expires` is what it granted to our contact, 0 where that is not among those it lists; every "
+              "Contact it lists is a `sip_contact`, its other headers are sip_ and their names, a repeated one repeated. false: none answered, and error says why",
+    .parameters = kUpstreamRegisterParameters};
+
+inline constexpr ParameterUse kUserUpstreamParameters[] = {
+    {&param::kAuthenticated}, {&param::kUsername, Way::both}, {&param::kDomain}, {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo},
+    {&param::kSipCallid}, {&param::kSipCseq}, {&param::kSipContact}, {&param::kBinding}, {&param::kExpires, Way::both},
+    {&param::kAuthorization}, {&param::kProxyAuthorization}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kAddress},
+    {&param::kConnectionId}, {&param::kConnectionReliable}, {&param::kListener}, {&param::kDevice}, {&param::kNumber},
+    {&param::kCode, Way::out}, {&param::kReason, Way::out}, {&param::kError, Way::out}};
+inline constexpr MessageName kUserUpstream{
+    .name = "user.upstream",
+    .doc = "A REGISTER came that another server may have to agree to. Asked twice: with `authenticated` false before any credentials are looked at "
+           "(`username` is To's user, `domain` its host), and once they were right. Each contact is a `binding`, and `binding.N.expires` says for how "
+           "long the N-th was asked, 0 where it leaves; `sip_contact` is `*` where all leave.",
+    .sent_by = "sip, where somebody handles it",
+    .result = "true with a `code` from 200 to 299: it is carried out here for `username` without further proof, and no binding is granted more than "
+              "`expires`; true with another code: refused so, with osip_ parameters as headers; false: whoever carries registrations has no part in it",
+    .parameters = kUserUpstreamParameters};
+
+}  // namespace jackfield::messages
