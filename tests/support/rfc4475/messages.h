@@ -2,6 +2,7 @@
 // byte and `@LEN@` the size of the body. Names and sections are the RFC's.
 #pragma once
 
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -237,7 +238,7 @@ Content-Transfer-Encoding: binary
 --7a9cbec02ceef655--
 )"},
     {"3.1.1.12", "unreason", Verdict::accepted, 0, "",
-     "SIP/2.0 200 = 2**3 * 5**2 \\xd0\\xbd\\xd0\\xbe \\xd1\\x81\\xd1\\x82\\xd0\\xbe - 1 \\xd0\\xbf\\xd1\\x80\\xd0\\xbe\n"
+     "SIP/2.0 200 = 2**3 * 5**2 \\xd0\\xbd\\xd0\\xbe \\xd1\\x81\\xd1\\x82\\xd0\\xbe \\xd0\\xb4\\xd0\\xb5\\xd0\\xb2\\xd1\\x8f\\xd0\\xbd\\xd0\\xbe\\xd1\\x81\\xd1\\x82\\xd0\\xbe \\xd0\\xb4\\xd0\\xb5\\xd0\\xb2\\xd1\\x8f\\xd1\\x82\\xd1\\x8c - \\xd0\\xbf\\xd1\\x80\\xd0\\xbe\\xd1\\x81\\xd1\\x82\\xd0\\xbe\\xd0\\xb5\n"
      R"(Via: SIP/2.0/UDP 192.0.2.198;branch=z9hG4bK1324923
 Call-ID: unreason.1234ksdfak3j2erwedfsASdf
 CSeq: 35 INVITE
@@ -760,8 +761,13 @@ inline std::string long_request() {
   out += "Call-ID: longreq.one" + repeat("really", 20) + "longcallid\nCSeq: 3882340 INVITE\n";
   out += "Unknown-" + repeat("Long", 20) + "-Name: unknown-" + repeat("long", 20) + "-value; unknown-" + repeat("long", 20) + "-parameter-name = unknown-" +
          repeat("long", 20) + "-parameter-value\n";
-  out += "Via: SIP/2.0/TCP sip33.example.com\nv: SIP/2.0/TCP sip32.example.com\nV: SIP/2.0/TCP sip31.example.com\n";
-  for (int i = 30; i > 0; --i) out += "Via: SIP/2.0/TCP sip" + std::to_string(i) + ".example.com\n";
+  // Every way to write a name that is the same in capitals, by its long and its compact form.
+  constexpr std::string_view kVias[] = {"Via:", "v:", "V:", "Via:", "ViA:", "VIa:", "VIA:", "via:", "viA:", "vIa:", "vIA:", "V : ", "v : ", "V  :", "v  :", "Via :", "Via  :"};
+  for (int i = 33; i > 0; --i) {
+    const auto place = static_cast<std::size_t>(33 - i);
+    out.append(place < std::size(kVias) ? kVias[place] : "Via:").append(" SIP/2.0/TCP sip").append(std::to_string(i)).append(".example.com\n");
+  }
+  out += "Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very" + repeat("long", 50) + "branchvalue\n";
   out += "Max-Forwards: 70\nContact: <sip:" + repeat("amazinglylongcallername", 5) + "@host5.example.net>\nContent-Type: application/sdp\nl: @LEN@\n\nv=0\n";
   return wire(out);
 }
