@@ -31,6 +31,9 @@ function(jackfield_library name)
   target_link_libraries(jackfield_lib_${name} PUBLIC jackfield_vocabulary PRIVATE jackfield_flags ${arg_LINK})
 endfunction()
 
+# The program and its modules, without any test: what scripts/run builds.
+add_custom_target(server)
+
 # jackfield_module(NAME [LINK …]): modules/NAME, every .cpp below it. It sees jackfield/, modules/lib and its own folder only.
 function(jackfield_module name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
@@ -45,5 +48,6 @@ function(jackfield_module name)
   target_link_options(jackfield_module_${name} PRIVATE -Wl,-Bsymbolic-functions)
   set_target_properties(jackfield_module_${name} PROPERTIES OUTPUT_NAME ${name} PREFIX ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/jackfield/modules)
+  add_dependencies(server jackfield_module_${name})
   install(TARGETS jackfield_module_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/jackfield/modules)
 endfunction()

@@ -11,19 +11,23 @@ die() {
 # show_help FILE: the comment that opens FILE is its help.
 show_help() { sed -n '2,/^$/{/^#/!q; s/^# \{0,1\}//; p}' "$1"; }
 
+# configure_preset PRESET: what is built may be more than last time, for what has been installed since.
+configure_preset() {
+  local log
+  log=$(mktemp)
+  if ! (cd "$checkout" && cmake --preset "$1" >"$log" 2>&1); then
+    cat "$log" >&2
+    die "CMake could not configure build/$1."
+  fi
+  rm -f "$log"
+}
+
 # build_preset PRESET [TARGET…]: configures build/PRESET when needed and builds. Quiet unless something is to be done.
 build_preset() {
-  local preset=$1 log
+  local preset=$1
   shift
   cd "$checkout"
-  if [ ! -e "build/$preset/build.ninja" ]; then
-    log=$(mktemp)
-    if ! cmake --preset "$preset" >"$log" 2>&1; then
-      cat "$log" >&2
-      die "CMake could not configure build/$preset."
-    fi
-    rm -f "$log"
-  fi
+  [ -e "build/$preset/build.ninja" ] || configure_preset "$preset"
   local targets=()
   [ $# -gt 0 ] && targets=(--target "$@")
   cmake --build "build/$preset" "${targets[@]}" -- ${JOBS:+-j "$JOBS"} | show_build
