@@ -29,14 +29,19 @@ void RecordJournal::sync(std::function<void(bool good)> done) {
   });
 }
 
-void RecordJournal::compact(const std::function<void(const std::function<void(std::string_view bytes)>& add)>& write) {
-  for (auto* journal : {quick_.get(), synced_.get()}) {
-    ++compacting_;
-    journal->compact(write, [this](const std::string& error) {
-      --compacting_;
-      if (!error.empty()) log_.error("event=journal-not-compacted reason={}", log_value(error));
-    });
-  }
+void RecordJournal::compact(Write write, std::function<void(bool good)> done) {
+  compacting_ = true;
+  const auto end = [this, done = std::move(done)](const std::string& error) {
+    compacting_ = false;
+    if (error.empty()) compact_failed_ = false;
+    else if (!std::exchange(compact_failed_, true)) log_.error("event=journal-not-compacted reason={}", log_value(error));
+    if (done) done(error.empty());
+  };
+  // One after the other: what the new one no longer says is written the old one must not take for new.
+  synced_->compact(write, [this, write, end](const std::string& error) {
+    if (error.empty()) quick_->compact(write, end);
+    else end(error);
+  });
 }
 
 }  // namespace jackfield::register_module

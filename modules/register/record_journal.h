@@ -27,9 +27,13 @@ class RecordJournal {
   }
   /// Told whether all that was appended so far survives a power cut now. A failure is logged, once until it works again.
   void sync(std::function<void(bool good)> done = {});
-  /// Replaces both by what `write` adds, at once.
-  void compact(const std::function<void(const std::function<void(std::string_view bytes)>& add)>& write);
-  bool compacting() const { return compacting_ > 0; }
+  using Write = std::function<void(const std::function<void(std::string_view bytes)>& add)>;
+  /// Replaces one by what `write` adds at once, then the other by what it adds then. `done` is told whether both are new and the records
+  /// durable. A failure is logged, once until it works again. Not while compacting().
+  void compact(Write write, std::function<void(bool good)> done = {});
+  bool compacting() const { return compacting_; }
+  /// Of one that was never compacted: all that was appended is in the file that is never synced, so that reading it back gives everything.
+  bool written() const { return quick_->file_bytes() == quick_->position(); }
   std::uint64_t bytes() const { return std::max(quick_->file_bytes(), synced_->file_bytes()); }
   const std::filesystem::path& path() const { return path_; }
 
@@ -42,8 +46,7 @@ class RecordJournal {
   Logger& log_;
   const std::filesystem::path path_;
   std::unique_ptr<Journal> quick_, synced_;
-  int compacting_ = 0;
-  bool sync_failed_ = false;
+  bool compacting_ = false, sync_failed_ = false, compact_failed_ = false;
 };
 
 }  // namespace jackfield::register_module

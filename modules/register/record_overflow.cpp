@@ -68,6 +68,7 @@ bool RecordOverflow::add_file() {
   auto journal = RecordJournal::open(engine_, log_, path_of(next_), [](std::string_view) {});
   if (!journal) {
     if (!std::exchange(refused_, true)) log_.error("event=journal-not-made reason={}", log_value(journal.error()));
+    remove(path_of(next_));  // half of it may have been
     return false;
   }
   refused_ = false;
@@ -111,8 +112,10 @@ void RecordOverflow::closed(std::uint64_t number, bool good) {
   const auto file = std::ranges::find(files_, number, &File::number);
   if (file == files_.end()) return;
   file->closing = false;
-  if (good) file->journal.reset();
-  if (std::exchange(wanted_, false)) ready_(good);
+  // A sync that failed fails for ever. What is in the file can be read back all the same, and is safe elsewhere then.
+  const bool readable = good || file->journal->written();
+  if (readable) file->journal.reset();
+  if (std::exchange(wanted_, false)) ready_(readable);
 }
 
 std::optional<RecordOverflow::Taken> RecordOverflow::take() {
@@ -138,13 +141,17 @@ std::optional<RecordOverflow::Taken> RecordOverflow::take() {
     const auto number = record->entry->number;
     entries.insert_or_assign(number, std::move(*record->entry));
   });
+  if (!journal) {
+    // Those behind it wait, too: they may hold the ends of what begins in it.
+    if (std::exchange(unread_, oldest.number) != oldest.number)
+      log_.error("event=journal-not-read reason={} hint=\"it is tried again until it can be read, and what came later waits for it\"", log_value(journal.error()));
+    ready_(false);
+    return std::nullopt;
+  }
+  unread_ = 0;
   Taken taken{.earlier = oldest.earlier};
   count_ -= oldest.count;
   files_.pop_front();
-  if (!journal) {
-    log_.error("event=journal-not-read reason={} hint=\"what it holds is written after the next start, once it is mended\"", log_value(journal.error()));
-    return taken;
-  }
   for (auto& [number, entry] : entries) taken.entries.push_back(std::move(entry));
   taken_ = path;
   return taken;

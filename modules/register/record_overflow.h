@@ -23,7 +23,7 @@ class RecordOverflow {
  public:
   static constexpr std::size_t kFileBytes = 1024 * 1024;
 
-  /// Finds and counts what earlier runs left. `ready` is told when a file that take() asked for is closed, or could not be.
+  /// Finds and counts what earlier runs left. `ready` is told when a file that take() asked for is closed, or could not be closed or read.
   static tl::expected<std::unique_ptr<RecordOverflow>, std::string> open(Engine& engine, Logger& log, std::filesystem::path path,
                                                                          std::function<void(bool good)> ready);
 
@@ -42,7 +42,7 @@ class RecordOverflow {
     std::vector<RecordEntry> entries;  ///< in their order
     bool earlier = false;              ///< of an earlier run
   };
-  /// The oldest records. Their file stays until drop(). Nothing while it is being closed: `ready` is told; nor before drop().
+  /// The oldest records. Their file stays until drop(). Nothing while it is being closed, or cannot be read: `ready` is told; nor before drop().
   std::optional<Taken> take();
   bool taken() const { return !taken_.empty(); }
   /// What was taken is kept elsewhere.
@@ -76,6 +76,7 @@ class RecordOverflow {
   std::deque<RecordEntry> unsaved_;  ///< behind them, while no file can be made
   std::filesystem::path taken_;
   std::uint64_t next_ = 1, last_number_ = 0;
+  std::uint64_t unread_ = 0;  ///< the file whose trouble was logged
   std::size_t count_ = 0;
   bool wanted_ = false, refused_ = false;
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

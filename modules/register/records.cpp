@@ -14,6 +14,7 @@ constexpr std::size_t kMostBytes = 256 * 1024;  // of one record: more is no cal
 constexpr std::size_t kCompactFrom = 1024 * 1024;
 constexpr Duration kFlush{250}, kFlushStep{5};
 constexpr Duration kFillAgain{1000};  // a file that could not be closed: its disk is full
+constexpr Duration kKeepAgain{1000};  // the journal could not be synced
 
 }  // namespace
 
@@ -144,6 +145,10 @@ void Records::written(const RecordEntry& entry) {
   written_.add();
   live_bytes_ -= entry.bytes;
   journal_->append(RecordEntry::encode_applied(entry.number));
+  if (taken_.left.erase(entry.number) != 0) {
+    taken_.written.push_back(entry.number);
+    if (taken_.left.empty()) drop_taken();
+  }
   compact_if_grown();
   fill();
 }
@@ -157,6 +162,13 @@ void Records::fill() {
 }
 
 void Records::take_back(RecordOverflow::Taken taken) {
+  if (overflow_->taken()) {
+    ++taken_.number;
+    for (const auto& entry : taken.entries) {
+      if (applied_.contains(entry.number)) taken_.written.push_back(entry.number);
+      else taken_.left.insert(entry.number);
+    }
+  }
   for (auto& entry : taken.entries) {
     if (applied_.contains(entry.number) || left_.contains(entry.number)) continue;
     live_bytes_ += entry.bytes;
@@ -166,11 +178,44 @@ void Records::take_back(RecordOverflow::Taken taken) {
     else lane.add(std::move(entry));
   }
   for (const auto& lane : lanes_) lane->look();
-  journal_->sync([this](bool good) {
-    if (good && overflow_->taken()) overflow_->drop();
+  keep();
+}
+
+void Records::keep() {
+  journal_->sync([this, file = taken_.number](bool good) {
+    if (file == taken_.number && overflow_->taken()) {
+      if (!good) return keep_anew();
+      drop_taken();
+    }
     compact_if_grown();
     fill();
   });
+}
+
+// Where a sync failed, each one fails until the journal is a new file.
+void Records::keep_anew() {
+  if (journal_->compacting()) return keep_later();
+  compact([this, file = taken_.number](bool good) {
+    if (file != taken_.number || !overflow_->taken()) return;
+    if (!good) return keep_later();
+    drop_taken();
+    fill();
+  });
+}
+
+void Records::keep_later() { database_->engine().spawn("register.keep", wait_and_keep(weak_from_this(), database_, taken_.number)); }
+
+Task<> Records::wait_and_keep(std::weak_ptr<Records> records, std::shared_ptr<Database> database, std::uint64_t file) {
+  auto pausing = database->pause(kKeepAgain);
+  const bool goes_on = co_await std::move(pausing);
+  const auto self = records.lock();
+  if (goes_on && self && file == self->taken_.number && self->overflow_->taken()) self->keep();
+}
+
+void Records::drop_taken() {
+  overflow_->drop();
+  taken_.left.clear();
+  taken_.written.clear();
 }
 
 Task<> Records::fill_later(std::weak_ptr<Records> records, std::shared_ptr<Database> database) {
@@ -184,17 +229,19 @@ Task<> Records::fill_later(std::weak_ptr<Records> records, std::shared_ptr<Datab
 
 void Records::compact_if_grown() {
   const auto bytes = journal_->bytes();
-  // What was taken back and is written again must not be forgotten before the file it came from is gone.
-  if (!journal_->compacting() && !overflow_->taken() && bytes > kCompactFrom && bytes > 4 * live_bytes_) compact();
+  if (!journal_->compacting() && bytes > kCompactFrom && bytes > 4 * live_bytes_) compact();
 }
 
-void Records::compact() {
-  journal_->compact([this](const std::function<void(std::string_view)>& add) {
+void Records::compact(std::function<void(bool good)> done) {
+  auto write = [this](const std::function<void(std::string_view)>& add) {
     std::vector<const RecordEntry*> live;
     for (const auto& lane : lanes_) lane->each([&](const RecordEntry& entry) { live.push_back(&entry); });
     std::ranges::sort(live, {}, [](const RecordEntry* entry) { return entry->number; });
     for (const auto* entry : live) add(entry->encode());
-  });
+    // What was taken back and is written must not be forgotten before the file it came from is gone.
+    for (const auto number : taken_.written) add(RecordEntry::encode_applied(number));
+  };
+  journal_->compact(std::move(write), std::move(done));
 }
 
 Task<bool> Records::flush(std::shared_ptr<Records> self) {

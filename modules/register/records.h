@@ -10,7 +10,7 @@
 //   answer: none       the entry stays, and is tried again in the order of its record (RecordLane).
 //
 // Memory holds as many entries as `records_in_memory` says; what comes behind them waits on disk alone (RecordOverflow) and is read back, in its
-// order, when half of them are written.
+// order, when half of them are written. The file they came from stays until the first journal holds them durably, or the database has them all.
 //
 // A start replays what is not applied, then runs the initquery, which closes records of this node that nothing ever ended, and only then writes
 // records of the new run. Engine thread only.
@@ -67,8 +67,14 @@ class Records : public std::enable_shared_from_this<Records> {
   /// Into memory and the first journal; what that says already is passed over.
   void take_back(RecordOverflow::Taken taken);
   static Task<> fill_later(std::weak_ptr<Records> records, std::shared_ptr<Database> database);
+  /// Drops the file of what was taken back once the first journal is durable, for which it tries again and again.
+  void keep();
+  void keep_anew();
+  void keep_later();
+  static Task<> wait_and_keep(std::weak_ptr<Records> records, std::shared_ptr<Database> database, std::uint64_t file);
+  void drop_taken();
   void compact_if_grown();
-  void compact();
+  void compact(std::function<void(bool good)> done = {});
 
   std::shared_ptr<Database> database_;
   std::shared_ptr<const RegisterSettings> settings_;
@@ -78,6 +84,11 @@ class Records : public std::enable_shared_from_this<Records> {
   std::unique_ptr<RecordJournal> journal_;
   std::unique_ptr<RecordOverflow> overflow_;
   std::uint64_t last_number_ = 0;
+  struct {
+    std::uint64_t number = 0;  ///< how many there were
+    std::unordered_set<std::uint64_t> left;
+    std::vector<std::uint64_t> written;
+  } taken_;  ///< the file that was taken back and is not dropped yet: its entries
   std::size_t live_bytes_ = 0;
   bool filling_later_ = false;
   Counter& written_;

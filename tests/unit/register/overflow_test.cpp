@@ -1,4 +1,5 @@
 // More call records than memory is to hold wait on disk alone: N-7, DECISIONS D11.
+#include "unit/register/failing_sync.h"
 #include "unit/register/fixture.h"
 
 #include <doctest/doctest.h>
@@ -40,6 +41,11 @@ struct Office : Site {
     database().asked.clear();
     database().says = nullptr;
   }
+  /// Back, but for the beginning of one record.
+  void back_but_refuses(int cdrid) {
+    database().asked.clear();
+    database().says = [begin = fmt::format("BEGIN {}", cdrid)](const Asked& asked) { return asked.text() == begin ? Reply::failed("query") : Reply::wrote(); };
+  }
   int status_of(std::string_view name) {
     const auto text = status();
     const auto at = text.find(fmt::format("{}=", name));
@@ -60,6 +66,18 @@ struct Office : Site {
         },
         kPatience);
     CHECK_MESSAGE(drained, status());
+  }
+  void wait_for_refusals(const FailingSync& failing, int count) {
+    CHECK(engine().run_until([&] { return engine().advance(100ms), failing.refused() >= count; }, kPatience));
+  }
+  /// True once nothing but so many entries waits, and those in memory.
+  bool left_in_memory(int entries) {
+    return engine().run_until(
+        [&] {
+          engine().advance(100ms);
+          return status_of("backlog") == entries && status_of("on_disk") == 0;
+        },
+        kPatience);
   }
   /// What was written, and that it is each call's two entries, once and in their order.
   std::vector<std::string> expect_each_once(int last) {
@@ -162,4 +180,78 @@ TEST_CASE("N-7 records that the database refuses do not keep the others on disk"
   CHECK(office.status_of("on_disk") == 0);
   const auto texts = office.database().texts();
   CHECK(std::ranges::count(texts, "END 300") == 1);
+}
+
+TEST_CASE("N-7 records are read back from disk to the last one while the journal cannot be synced") {
+  Office office;
+  office.away();
+  office.calls(1, 600);
+  const FailingSync failing("register-records.synced.journal");
+  office.back();
+  office.drain();
+  CHECK(office.engine().run_until([&] { return failing.refused() > 0; }, kPatience));
+  office.expect_each_once(600);
+}
+
+TEST_CASE("N-7 where the journal could not be synced and can be again, what is on disk is read back without a restart") {
+  Office office;
+  office.away();
+  office.calls(1, 600);
+  office.back_but_refuses(15);  // of the file that is read back first, which therefore stays until the journal holds it
+  {
+    const FailingSync failing("register-records.synced.journal");
+    office.wait_for_refusals(failing, 3);
+    CHECK(office.status_of("on_disk") > 0);
+  }
+  CHECK(office.left_in_memory(2));
+  CHECK(office.files() == 0);
+  office.stop();
+  office.back();
+  office.start();
+  office.drain();
+  CHECK(fmt::format("{}", fmt::join(office.database().texts(), ", ")) == "BEGIN 15, END 15, CLOSE");
+}
+
+TEST_CASE("N-7 what was read back and written is not written again when the server is killed before its file is gone") {
+  Office office;
+  office.away();
+  office.calls(1, 300);
+  office.back_but_refuses(15);
+  const auto state = office.engine().state_dir(), killed = state / "killed";
+  {
+    const FailingSync failing("register-records.synced.journal");
+    office.wait_for_refusals(failing, 3);  // the other journal was made anew since
+    fs::create_directory(killed);
+    for (const auto& entry : fs::directory_iterator(state))
+      if (entry.is_regular_file()) fs::copy(entry.path(), killed);
+    office.database().says = [](const Asked&) { return Reply::failed("away"); };
+    office.stop();
+  }
+  for (const auto& entry : fs::directory_iterator(state))
+    if (entry.is_regular_file()) fs::remove(entry.path());
+  for (const auto& entry : fs::directory_iterator(killed)) fs::rename(entry.path(), state / entry.path().filename());
+  office.database().says = nullptr;
+  office.start();
+  office.drain();
+  auto texts = office.database().texts();
+  std::erase_if(texts, [first = true](const std::string& text) mutable { return text == "BEGIN 15" && !std::exchange(first, false); });
+  for (int cdrid = 1; cdrid <= 300; ++cdrid) {
+    CHECK(std::ranges::count(texts, fmt::format("BEGIN {}", cdrid)) == 1);
+    CHECK(std::ranges::count(texts, fmt::format("END {}", cdrid)) == 1);
+  }
+}
+
+TEST_CASE("N-7 files of waiting records that could not be synced are read back, in their order, as soon as they can be") {
+  Office office;
+  office.away();
+  office.calls(1, 300);
+  {
+    const FailingSync failing("register-records.more-");
+    office.calls(301, 400);
+    office.wait_for_refusals(failing, 1);
+    office.back();
+    CHECK(office.engine().run_until([&] { return office.engine().advance(100ms), office.engine().logged("event=journal-not-read"); }, kPatience));
+  }
+  office.drain();
+  office.expect_each_once(400);
 }
