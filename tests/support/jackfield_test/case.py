@@ -79,8 +79,8 @@ class Case(unittest.TestCase):
         return database.start()
 
     def kamailio(self, host=20, start=True, **options):
-        """A running Kamailio on address(host)."""
-        far = Kamailio(self.address(host), **options)
+        """A running Kamailio on address(host), or on `address` in a `namespace`."""
+        far = Kamailio(options.pop("address", self.address(host)), **options)
         self._peers.append(far)
         self.addCleanup(far.close)  # also when setting up fails
         return far.start() if start else far

@@ -1,4 +1,7 @@
 """Kamailio as a far registrar and proxy, with its locations in memory: stopped and started it knows nobody. Each has its own address."""
+import contextlib
+import itertools
+import json
 import os
 import shutil
 import socket
@@ -19,6 +22,7 @@ class Request:
         self.cseq = int(fields[6])
         self.expires = int(fields[7]) if fields[7].isdigit() else None
         self.contact, self.source, self.auth_user, self.mode, self.route = fields[8:13]
+        self.text = bytes.fromhex(fields[13]).decode("utf-8", "replace") if len(fields) > 13 and fields[13] else ""  # with `whole`
 
     def __repr__(self):
         return f"<{self.time:.3f} {self.method} {self.uri} cseq={self.cseq} expires={self.expires} from {self.source}>"
@@ -26,16 +30,22 @@ class Request:
 
 class Kamailio:
     """Made with start(). `users` maps names to passwords; without any it takes everybody. `max_expires` is the most it grants;
-    `auth_calls` challenges calls, too (407)."""
+    `auth_calls` challenges calls, too (407). `strict_uri` refuses a digest whose uri= is not the Request-URI; `bound_nonces` are good for one
+    Call-ID and From tag only; `proxy_challenge`: REGISTER is challenged with 407. `whole` keeps each request's text."""
 
-    def __init__(self, address, *, port=5060, users=None, realm="far", domain=None, max_expires=3600, auth_calls=False, service_route=False):
+    def __init__(self, address, *, port=5060, users=None, realm="far", domain=None, max_expires=3600, auth_calls=False, service_route=False,
+                 strict_uri=False, bound_nonces=False, proxy_challenge=False, whole=False, max_contacts=10, namespace=None):
         self.address = (address, port)
         self.name = f"kamailio at {address}:{port}"
         self.realm = realm
         self._options = {"ADDRESS": address, "PORT": port, "REALM": realm, "DOMAIN": domain or address, "MAX_EXPIRES": max_expires,
                          "AUTH": int(bool(users)), "AUTH_CALLS": int(auth_calls), "SERVICE_ROUTE": int(service_route), "OWN": "0.0.0.0",
-                         "USERS": "\n".join(f'  $sht(pw=>{user}) = "{password}";' for user, password in (users or {}).items())}
-        self._folder = tempfile.mkdtemp(prefix="jackfield-kamailio-")
+                         "USERS": "\n".join(f'  $sht(pw=>{user}) = "{password}";' for user, password in (users or {}).items()),
+                         "STRICT_URI": int(strict_uri), "NONCE_CHECKS": 6 if bound_nonces else 0, "PROXY_CHALLENGE": int(proxy_challenge), "MAX_CONTACTS": max_contacts,
+                         "MESSAGE": "$(mb{s.encode.hexa})" if whole else ""}
+        self._folder = self._options["FOLDER"] = tempfile.mkdtemp(prefix="jackfield-kamailio-")
+        self._namespace = namespace
+        self._questions = itertools.count(1)
         self._starts = 0
         self.process = None
         self._earlier = ""
@@ -50,6 +60,8 @@ class Kamailio:
             file.write(text)
         self._starts += 1
         command = ["kamailio", "-f", path, "-m", "64", "-M", "8", "-DD", "-E", "-P", os.path.join(self._folder, "pid"), "-Y", self._folder]
+        if self._namespace:
+            command = self._namespace.command(*command)
         self.process = Process(command, self._folder, f"kamailio-{self._starts}", group=True)
         wait_for(f"{self.name} to answer", self._is_there, seconds)
         return self
@@ -79,7 +91,9 @@ class Kamailio:
         wait_for(f"{self.name} to take {mode!r}", lambda: self._ask(mode, callee or ""), 5)
 
     def _ask(self, mode, callee="", seconds=1.0):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        with self._namespace.inside() if self._namespace else contextlib.nullcontext():
+            control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with control:
             control.bind((self.address[0], 0))
             control.settimeout(seconds)
             host, port = control.getsockname()
@@ -91,6 +105,29 @@ class Kamailio:
                 return control.recv(4096).startswith(b"SIP/2.0 200")
             except (TimeoutError, ConnectionRefusedError):
                 return False
+
+    # --- what it knows
+
+    def _command(self, method, *parameters):
+        """A command of its own console (JSON-RPC over a socket in its folder)."""
+        path = os.path.join(self._folder, f"question-{next(self._questions)}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as console:
+            console.bind(path)
+            console.settimeout(5)
+            question = {"jsonrpc": "2.0", "method": method, "params": parameters, "id": 1}
+            console.sendto(json.dumps(question).encode(), os.path.join(self._folder, "rpc"))
+            answer = json.loads(console.recv(1 << 20))
+        os.unlink(path)
+        return answer.get("result")
+
+    def contacts(self, user):
+        """{Contact URI: seconds left} of that user; empty when nobody registered him."""
+        found = self._command("ul.lookup", "location", user)
+        return {each["Contact"]["Address"]: each["Contact"]["Expires"] for each in found["Contacts"]} if found else {}
+
+    def registered(self):
+        """How many contacts it has, of all users."""
+        return int(self._command("stats.fetch", "usrloc:")["usrloc.location_contacts"])
 
     # --- what it saw
 

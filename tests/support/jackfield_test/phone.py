@@ -18,9 +18,10 @@ def bracketed(host):
 
 
 class Phone:
-    """One user agent on one socket. `server` is (host, port); `address` the local one, by default the server's."""
+    """One user agent on one socket. `server` is (host, port); `address` the local one, by default the server's. `domain` is whose user it
+    is, by default the server's address; with another one the server is its outbound proxy."""
 
-    def __init__(self, server, user, password=None, *, transport="udp", address=None, port=0, auth_user=None):
+    def __init__(self, server, user, password=None, *, transport="udp", address=None, port=0, auth_user=None, domain=None):
         self.server = server
         self.user = user
         self.password = password
@@ -30,7 +31,7 @@ class Phone:
         self.local = self._wire.local
         self.hostport = f"{bracketed(self.local[0])}:{self.local[1]}"
         self.contact = f"sip:{user}@{self.hostport}{self._wire.suffix}"
-        self.domain = bracketed(server[0])
+        self.domain = domain or bracketed(server[0])
         self._register_id = self.new_id()
         self._register_tag = self.new_id()
         self._cseq = itertools.count(1)
@@ -150,11 +151,12 @@ class Phone:
                             tag=self._register_tag, headers=fields, from_user=to_user)
 
     def register(self, contacts=None, *, status=200, **options):
-        """REGISTER, 401, REGISTER with digest, and the final response, which must have `status`."""
+        """REGISTER, 401 or 407, REGISTER with digest, and the final response, which must have `status`. Without a password there is no
+        challenge."""
         cseq = options.pop("cseq", None)
         first = self.send(self.register_request(contacts, cseq=cseq, **options))
-        refused = self.expect((400, 499), "REGISTER")
-        if refused.status != 401:
+        refused = self.expect((200, 699) if self.password is None else (300, 699), "REGISTER")
+        if refused.status not in (401, 407):
             return self._checked(refused, status)
         credentials = self.credentials(refused, "REGISTER", first.uri)
         options["headers"] = [*options.get("headers", ()), credentials]
