@@ -17,10 +17,12 @@ namespace {
 namespace param = messages::param;
 
 constexpr std::string_view kBanUsage = "usage: ban list | add ADDRESS [TIME [REASON]] | remove ADDRESS\r\n";
-constexpr std::string_view kRegistrationUsage = "usage: registration show AOR\r\n";
+constexpr std::string_view kRegistrationUsage = "usage: registration list [BEGINNING] | show AOR | add AOR CONTACT | remove AOR CONTACT|all\r\n";
 constexpr std::string_view kHelp =
     "  ban list|add ADDRESS [TIME [REASON]]|remove ADDRESS  sources that are shut out\r\n"
-    "  registration show AOR                what is known of a user's bindings, and why one cannot be reached\r\n";
+    "  registration list [BEGINNING]        who is registered\r\n"
+    "  registration show AOR                what is known of a user's bindings, and why one cannot be reached\r\n"
+    "  registration add|remove AOR CONTACT  a binding by hand, which never expires, for what does not register itself\r\n";
 
 std::vector<std::string> split(std::string_view line) {
   std::istringstream in{std::string(line)};
@@ -31,7 +33,8 @@ std::vector<std::string> split(std::string_view line) {
 
 }  // namespace
 
-Console::Console(Core& core, guard::Guard& guard, const registrar::Registrar& registrar) : core_(core), guard_(guard), registrar_(registrar) {
+Console::Console(Core& core, guard::Guard& guard, registrar::Registrar& registrar)
+    : core_(core), guard_(guard), registrar_(registrar), by_hand_(core, registrar) {
   auto& bus = core.engine.bus();
   handlers_.push_back(bus.install({.message = messages::kEngineCommand, .priority = 100, .track = "sip"}, [this](jackfield::Message& message) { return command(message); }));
   handlers_.push_back(bus.install({.message = messages::kEngineHelp, .priority = 110, .track = "sip"}, [this](jackfield::Message& message) { return help(message); }));
@@ -40,15 +43,9 @@ Console::Console(Core& core, guard::Guard& guard, const registrar::Registrar& re
 Verdict Console::command(jackfield::Message& message) {
   const auto words = split(message.get(param::kLine));
   if (words.empty()) return false;
-  Answer answer;
-  if (words[0] == "ban") {
-    answer = ban(words);
-  } else if (words[0] == "registration") {
-    if (words.size() != 3 || words[1] != "show") answer = {false, std::string(kRegistrationUsage)};
-    else answer = {true, registrar::explain(core_, guard_, registrar_.table(), words[2])};
-  } else {
-    return false;
-  }
+  if (words[0] == "registration") return registration(words, message);
+  if (words[0] != "ban") return false;
+  const Answer answer = ban(words);
   message.set_retvalue(answer.text);
   if (answer.changed) return tell_when_kept(guard_.bans().kept(), message);
   return answer.done;
@@ -67,6 +64,19 @@ Verdict Console::help(jackfield::Message& message) {
   else if (line == "ban") return message.set_retvalue(std::string(kBanUsage)), true;
   else if (line == "registration") return message.set_retvalue(std::string(kRegistrationUsage)), true;
   return false;
+}
+
+Verdict Console::registration(const Words& words, jackfield::Message& message) {
+  const std::string_view what = words.size() > 1 ? std::string_view(words[1]) : std::string_view();
+  if (what == "add" && words.size() == 4) return by_hand_.add(message, words[2], words[3]);
+  if (what == "remove" && words.size() == 4) return by_hand_.remove(message, words[2], words[3] == "all" ? std::string_view() : std::string_view(words[3]));
+  if (what == "list" && words.size() <= 3) {
+    message.set_retvalue(registrar::list(core_, registrar_.table(), words.size() == 3 ? std::string_view(words[2]) : std::string_view()));
+    return true;
+  }
+  const bool shows = what == "show" && words.size() == 3;
+  message.set_retvalue(shows ? registrar::explain(core_, guard_, registrar_.table(), words[2]) : std::string(kRegistrationUsage));
+  return shows;
 }
 
 Console::Answer Console::ban(const Words& words) {

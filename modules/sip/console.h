@@ -1,4 +1,4 @@
-// What people ask a running server about the sip channel: `ban …`, `registration show AOR`. Engine thread.
+// What people ask a running server about the sip channel: `ban …`, `registration …`. Engine thread.
 #pragma once
 
 #include <jackfield/bus.h>
@@ -8,6 +8,7 @@
 
 #include "core.h"
 #include "guard/guard.h"
+#include "registrar/by_hand.h"
 #include "registrar/registrar.h"
 
 namespace jackfield::sip {
@@ -15,7 +16,7 @@ namespace jackfield::sip {
 class Console {
  public:
   /// All of them outlive it.
-  Console(Core& core, guard::Guard& guard, const registrar::Registrar& registrar);
+  Console(Core& core, guard::Guard& guard, registrar::Registrar& registrar);
 
  private:
   using Words = std::vector<std::string>;
@@ -27,6 +28,7 @@ class Console {
 
   Verdict command(jackfield::Message& message);
   Verdict help(jackfield::Message& message);
+  Verdict registration(const Words& words, jackfield::Message& message);
   Answer ban(const Words& words);
   std::string ban_list() const;
   Answer ban_add(const Words& words);
@@ -34,7 +36,8 @@ class Console {
 
   Core& core_;
   guard::Guard& guard_;
-  const registrar::Registrar& registrar_;
+  registrar::Registrar& registrar_;
+  registrar::ByHand by_hand_;
   std::vector<Bus::Subscription> handlers_;
 };
 

@@ -91,8 +91,9 @@ class Explanation {
     const auto& facts = binding.facts();
     const std::size_t before = out_.size();
     if (binding.expired(now_)) line("  NOT REACHABLE: expired");
-    if (!facts.flow) line("  NOT REACHABLE: no listener is open that could send there");
-    else if (!core_.transport.alive(facts.flow)) line("  NOT REACHABLE: {}", stack::is_reliable(facts.flow.kind) ? "its connection is closed" : "its listener is closed");
+    const bool by_hand = facts.expires == MonoTime::max();  // reached wherever its URI leads at the time
+    if (!facts.flow && !by_hand) line("  NOT REACHABLE: no listener is open that could send there");
+    else if (facts.flow && !core_.transport.alive(facts.flow)) line("  NOT REACHABLE: {}", stack::is_reliable(facts.flow.kind) ? "its connection is closed" : "its listener is closed");
     if (binding.unavailable()) line("  NOT REACHABLE: it did not answer the last OPTIONS");
     if (facts.flow) ban(facts.flow.remote);
     if (out_.size() == before) line("  reachable, as far as is known");
@@ -110,6 +111,26 @@ class Explanation {
 };
 
 }  // namespace
+
+std::string list(const Core& core, const Table& table, std::string_view beginning) {
+  constexpr std::size_t kMostListed = 1000;
+  std::vector<const Binding*> found;
+  table.every(0, 1, [&](BindingId, const Binding& binding) {
+    if (binding.username().starts_with(beginning)) found.push_back(&binding);
+  });
+  const auto shown = std::min(found.size(), kMostListed);
+  std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(shown), {}, [](const Binding* binding) { return std::pair(binding->username(), binding->contact()); });
+  const auto now = core.engine.clock().now();
+  std::string out;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto& binding = *found[i];
+    const auto& facts = binding.facts();
+    out += fmt::format("{}\t{}\t{}\t{}{}\r\n", clean(binding.username()), clean(binding.contact()), facts.expires == MonoTime::max() ? "never expires" : fmt::format("{} s", binding.remaining(now)),
+                       facts.flow ? fmt::format("{} {}", stack::transport_name(facts.flow.kind), facts.flow.remote.text()) : "no flow", facts.behind_nat ? "\tbehind NAT" : "");
+  }
+  if (shown < found.size()) out += fmt::format("and {} more; `registration list BEGINNING` shows those of users that begin so\r\n", found.size() - shown);
+  return out.empty() ? "nobody is registered\r\n" : out;
+}
 
 std::string explain(const Core& core, const guard::Guard& guard, const Table& table, std::string_view aor) {
   std::string_view user = user_of(aor);

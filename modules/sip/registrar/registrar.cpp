@@ -357,6 +357,21 @@ void Registrar::enter(Work::Effects effects) {
   watch_clock();
 }
 
+void Registrar::enter_by_hand(Binding::Ptr binding, long long most) {
+  if (!binding) return;
+  const std::string username(binding->username());
+  const auto entered = table_.put(std::move(binding));
+  if (entered.replaced) release(*entered.replaced);
+  while (most > 0 && std::cmp_greater(table_.count_of(username), most)) {
+    BindingId oldest = 0;
+    table_.each_of(username, [&](BindingId id, const Binding& each) {
+      if (id != entered.id && (!oldest || each.facts().refreshed < table_.find(oldest)->facts().refreshed)) oldest = id;
+    });
+    if (const auto gone = table_.take(oldest)) release(*gone);
+  }
+  watch_clock();
+}
+
 void Registrar::release(const Binding& binding) {
   const auto& flow = binding.facts().flow;
   if (flow && stack::is_reliable(flow.kind)) core_.transport.release(flow);

@@ -38,6 +38,10 @@ class Registrar final : public BindingTable {
   std::optional<Device> device_on(std::string_view username, const stack::FlowId& connection) const override;
   std::optional<stack::FlowId> connection_of(const Device& device) const override;
   const Table& table() const { return table_; }
+  /// One that a person made and the stores have agreed to (by_hand.h); null: it has no place in the table. They keep `most` of the user's
+  /// bindings, 0: any number; what is too many, the longest silent, has gone from them.
+  void enter_by_hand(Binding::Ptr binding, long long most);
+  std::weak_ptr<void> alive() const { return alive_; }
 
  private:
   using Transaction = stack::ServerTransactionId;

@@ -123,8 +123,10 @@ Binding::Ptr make_binding(const Core& core, const messages::StoredBinding& store
     facts.expires = core.engine.clock().now() + left;
   }
   const auto path = value_of(stored, param::kSipPath);
+  // What a person entered came by no transport; its URI may name one that has no flow until it is called.
+  const bool by_uri = value_of(stored, param::kIpTransport).empty() && uri->parameter("transport").value_or("udp") != "udp";
   // Behind an edge the data names the phone and the packets come from the edge.
-  const auto remote = !with_flow ? std::nullopt
+  const auto remote = !with_flow || by_uri ? std::nullopt
                       : path.empty()
                           ? net::Address::parse(uri->host, port_of(*uri))
                           : net::Address::parse(value_of(stored, param::kIpHost), static_cast<std::uint16_t>(number_of(stored, param::kIpPort)));
