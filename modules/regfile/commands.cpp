@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "conf/atomic_file.h"
+#include "conf/conf_text.h"
 #include "digest/password.h"
 #include "settings.h"
 #include "users_text.h"
@@ -9,13 +10,14 @@
 
 #include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <set>
 
 namespace jackfield::regfile {
 namespace {
 
 constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
-constexpr std::string_view kUsage = "add NAME [--password-stdin] | passwd NAME [--password-stdin] | remove NAME | list";
+constexpr std::string_view kUsage = "add NAME [--password-stdin] | passwd NAME [--password-stdin] | remove NAME | list | export | import [--replace]";
 constexpr unsigned kNewFileMode = 0600;  // there are passwords in it
 
 class UserCommand {
@@ -27,6 +29,11 @@ class UserCommand {
     if (arguments.empty()) return usage("what is to be done?");
     const auto& what = arguments[0];
     if (what == "list") return arguments.size() == 1 ? list() : usage("`list` takes nothing more");
+    if (what == "export") return arguments.size() == 1 ? export_users() : usage("`export` takes nothing more");
+    if (what == "import") {
+      const bool replace = arguments.size() == 2 && arguments[1] == "--replace";
+      return arguments.size() == 1 || replace ? import_users(replace) : usage(fmt::format("`{}` is not understood", arguments.back()));
+    }
     const bool sets_password = what == "add" || what == "passwd";
     if (!sets_password && what != "remove") return usage(fmt::format("`{}` is none of the commands", what));
     if (arguments.size() < 2) return usage("a NAME is missing");
@@ -103,6 +110,57 @@ class UserCommand {
     return kDone;
   }
 
+  /// All users as regfile.conf has them, included files' too, with their passwords: what import takes.
+  int export_users() {
+    for (const auto& section : context_.settings.sections()) {
+      if (section.name == kGeneral) continue;
+      conf::Keys keys;
+      for (const auto& entry : section.entries) keys.emplace_back(entry.key, entry.value);
+      context_.out << conf::with_section({}, section.name, keys) << '\n';
+    }
+    return kDone;
+  }
+
+  /// Sections of users from the standard input, as they are; all of them or none.
+  int import_users(bool replace) {
+    const std::string given{std::istreambuf_iterator<char>(input_), {}};
+    std::set<std::string> names;
+    for (const auto& line : conf::split(given)) {
+      if (const auto bad = bad_import(line, names)) return refuse(fmt::format("{}; nothing was imported", *bad));
+    }
+    if (names.empty()) return refuse("there is no user on the standard input; write sections as in regfile.conf, or what `jackfield user export` printed");
+    const auto path = context_.config_dir / "regfile.conf";
+    auto text = std::filesystem::exists(path) ? conf::read_file(path) : tl::expected<std::string, std::string>(std::string());
+    if (!text) return refuse(text.error());
+    std::size_t replaced = 0;
+    for (const auto& name : names) {
+      const auto* section = context_.settings.section(name);
+      if (!section) continue;
+      if (!replace) return refuse(fmt::format("user {} exists already ({}); --replace puts the new one in his place; nothing was imported", name, place(*section)));
+      const auto without = section->where.file == path.string() ? without_user(*text, name) : std::nullopt;
+      if (!without) return refuse(fmt::format("user {} is in another file ({}); nothing was imported", name, place(*section)));
+      *text = *without;
+      ++replaced;
+    }
+    if (!text->empty() && !text->ends_with('\n')) text->push_back('\n');
+    if (const auto written = conf::replace_file(path, text->append(given), kNewFileMode); !written) return refuse(written.error());
+    context_.out << fmt::format("{} users are now in {}, {} of them in place of old ones\n", names.size(), path.string(), replaced);
+    return done();
+  }
+
+  static std::optional<std::string> bad_import(const conf::Line& line, std::set<std::string>& names) {
+    const std::string name(line.name);
+    switch (line.kind) {
+      case conf::LineKind::header:
+        if (const auto bad = bad_user_name(name)) return fmt::format("[{}]: {}", name, *bad);
+        if (!names.insert(name).second) return fmt::format("user {} comes twice", name);
+        return std::nullopt;
+      case conf::LineKind::key: return line.section.empty() ? std::optional(fmt::format("{}= stands before the first [USER]", name)) : std::nullopt;
+      case conf::LineKind::other: return line.text.starts_with("[$") ? std::optional("directives such as [$include] are for regfile.conf itself") : std::nullopt;
+    }
+    return std::nullopt;
+  }
+
   /// Nothing when it was refused; the reason has been said.
   std::optional<std::string> choose(bool from_stdin) {
     if (!from_stdin) return digest::generate_password([this](std::span<std::uint8_t> bytes) { context_.random.fill(bytes); });
@@ -149,7 +207,7 @@ int run_user(CommandContext& context) { return user_command(context, std::cin); 
 }  // namespace
 
 const ModuleCommand kCommands[] = {
-    {.verb = "user", .usage = kUsage, .doc = "Adds, changes and removes users of regfile.conf; a generated password is printed once.", .run = run_user},
+    {.verb = "user", .usage = kUsage, .doc = "Adds, changes and removes users of regfile.conf; a generated password is printed once. Export prints them all with their passwords, import reads that.", .run = run_user},
 };
 
 int user_command(CommandContext& context, std::istream& input) { return UserCommand(context, input).run(); }

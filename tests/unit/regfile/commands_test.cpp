@@ -146,3 +146,41 @@ TEST_CASE("a file with Windows line ends keeps them") {
   CHECK(with_password("[a]\r\npassword=x\r\n", "a", "z") == "[a]\r\npassword=z\r\n");
   CHECK(with_password("[a]", "a", "z") == "[a]\npassword=z\n");
 }
+
+TEST_CASE("BR-16 user export prints what user import takes, elsewhere") {
+  Shell here;
+  write_text(here.file, kFile);
+  REQUIRE(here.run({"export"}) == 0);
+  CHECK_FALSE(here.reload);
+  CHECK(here.out.find("general") == std::string::npos);
+  CHECK(here.out.find("[102]\nalternatives=9\n") != std::string::npos);
+  Shell there;
+  CHECK(there.run({"import"}, here.out) == 0);
+  CHECK(there.reload);
+  CHECK(there.out.starts_with("2 users"));
+  const auto exported = here.out;
+  CHECK(there.run({"export"}) == 0);
+  CHECK(there.out == exported);
+  struct stat status {};
+  REQUIRE(::stat(there.file.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("BR-16 user import takes all or nothing") {
+  Shell shell;
+  write_text(shell.file, kFile);
+  for (const auto* bad : {"", "; nobody\n", "password=x\n", "[103]\npassword=x\n[101]\npassword=y\n", "[103]\n[103]\n", "[general]\nauth=1\n", "[103]\n[$include other]\n"}) {
+    CAPTURE(bad);
+    CHECK(shell.run({"import"}, bad) == 1);
+    CHECK_FALSE(shell.reload);
+    CHECK(read_text(shell.file) == kFile);
+  }
+  CHECK(shell.run({"import"}, "[103]\n[101]\npassword=y\n") == 1);
+  CHECK(shell.err.find("user 101 exists already") != std::string::npos);
+  CHECK(shell.run({"import", "--replace"}, "[103]\npassword=x\n[101]\npassword=y\n") == 0);
+  const auto text = read_text(shell.file);
+  CHECK(text.find("old") == std::string::npos);
+  CHECK(text.find("; the desk\n[102]") != std::string::npos);
+  CHECK(text.ends_with("[103]\npassword=x\n[101]\npassword=y\n"));
+  CHECK(shell.run({"import", "--all"}) == 2);
+}
