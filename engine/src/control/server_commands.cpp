@@ -2,6 +2,7 @@
 #include "control/commands.h"
 
 #include "lifecycle/server.h"
+#include "lifecycle/version.h"
 
 #include <jackfield/messages/engine.h>
 

@@ -1,17 +1,12 @@
 #include "lifecycle/configuration.h"
 
+#include "lifecycle/version.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-
-#ifndef JACKFIELD_VERSION
-#define JACKFIELD_VERSION "0"
-#endif
-#ifndef JACKFIELD_COMMIT
-#define JACKFIELD_COMMIT "unknown"
-#endif
 
 namespace jackfield {
 
@@ -29,8 +24,6 @@ void append(Problems& to, Problems from) {
 std::string run_id(WallTime started) { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(started.time_since_epoch()).count()); }
 
 }  // namespace
-
-std::string version_text() { return fmt::format("{} (commit {})", JACKFIELD_VERSION, JACKFIELD_COMMIT); }
 
 Configuration::Configuration(Places places, WallTime started, std::shared_ptr<ModuleFolders> folders)
     : places_(std::move(places)), started_(started), main_table_(kEngineKeys), folders_(std::move(folders)) {
@@ -51,9 +44,9 @@ void Configuration::begin_run(WallTime started) {
 
 void Configuration::fill_run_parameters() {
   std::error_code error;
-  run_parameters_ = {{"version", JACKFIELD_VERSION},
-                     {"release", JACKFIELD_VERSION},
-                     {"revision", JACKFIELD_COMMIT},
+  run_parameters_ = {{"version", version()},
+                     {"release", version()},
+                     {"revision", commit()},
                      {"nodename", places_.nodename.empty() ? host_name() : places_.nodename},
                      {"runid", run_id(started_)},
                      {"configname", places_.config_name},

@@ -80,7 +80,4 @@ class Configuration {
   std::optional<settings::Folder> folder_;
 };
 
-/// JACKFIELD's version and the commit it was built from.
-std::string version_text();
-
 }  // namespace jackfield

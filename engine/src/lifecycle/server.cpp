@@ -2,6 +2,7 @@
 
 #include "lifecycle/libraries.h"
 #include "lifecycle/privileges.h"
+#include "lifecycle/version.h"
 #include "log/levels.h"
 #include "log/program_log.h"
 

@@ -1,5 +1,6 @@
 // The command line. What a command does is in commands.cpp and run.cpp.
 #include "docs/reference.h"
+#include "lifecycle/version.h"
 #include "main/commands.h"
 #include "main/places.h"
 
