@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 constexpr Duration kSlowTurn = 20ms;
 constexpr Duration kPutOffEvery = 500ms;
 constexpr const char* kTimers = "a timer";
+constexpr const char* kPosted = "posted work";
 
 std::string run_id(const std::map<std::string, std::string, std::less<>>& parameters) {
   const auto found = parameters.find("runid");
@@ -105,7 +106,10 @@ void Core::spawn(std::string_view name, Task<> task) {
 
 void Core::post(std::function<void()> work) {
   if (closing_) return;
-  boost::asio::post(*io_, std::move(work));
+  boost::asio::post(*io_, [this, work = std::move(work)] {
+    running_.store(kPosted, std::memory_order_relaxed);
+    work();
+  });
 }
 
 std::optional<std::string_view> Core::run_parameter(std::string_view name) const {
@@ -128,7 +132,7 @@ void Core::stop() {
 void Core::run() {
   stopped_ = false;
   const auto work = boost::asio::make_work_guard(*io_);
-  Watchdog watchdog(turns_, running_, log_);
+  Watchdog watchdog(turns_, running_, log_, [this] { boost::asio::post(*io_, [] {}); });
   watchdog_ = &watchdog;
   io_->restart();
   while (!stopped_) turn_waiting();
@@ -175,7 +179,7 @@ void Core::end_turn() {
   if (!began) return;
   parts_.clock.begin_turn();
   const Duration took = parts_.clock.now() - *began;
-  if (took > kSlowTurn) log_.warning("event=slow_turn ms={} handler=\"{}\"", took.count(), last != nullptr ? last : "not of a message");
+  if (took > kSlowTurn) log_.warning("event=slow_turn ms={} handler=\"{}\"", took.count(), last != nullptr ? last : "a task or a socket");
 }
 
 bool Core::turn() {

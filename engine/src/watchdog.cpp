@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace jackfield {
 namespace {
+
+constexpr const char* kUnnamed = "a task or a socket";
 
 int make_timer() {
   const int timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -19,8 +22,8 @@ int make_timer() {
 }  // namespace
 
 Watchdog::Watchdog(const std::atomic<std::uint64_t>& turns, const std::atomic<const char*>& running, Logger& log,
-                   std::chrono::milliseconds look_every)
-    : turns_(turns), running_(running), log_(log), look_every_(look_every), timer_(make_timer()) {
+                   std::function<void()> probe, std::chrono::milliseconds look_every)
+    : turns_(turns), running_(running), log_(log), probe_(std::move(probe)), look_every_(look_every), timer_(make_timer()) {
   look_in(look_every_);
   thread_ = std::thread([this] { watch(); });
 }
@@ -49,15 +52,18 @@ void Watchdog::look_in(std::chrono::milliseconds delay) {
 void Watchdog::watch() {
   std::uint64_t seen_turn = 0;
   bool seen_running = false;
-  std::uint64_t named_turn = UINT64_MAX;
+  std::uint64_t named_turn = UINT64_MAX, probed_turn = UINT64_MAX;
   for (;;) {
     std::uint64_t times = 0;
     while (::read(timer_, &times, sizeof times) < 0) {}  // signals, and a put-off in the moment it was due
     const std::uint64_t turn = turns_.load(std::memory_order_relaxed);
     const char* const handler = running_.load(std::memory_order_relaxed);
-    if (handler != nullptr && seen_running && turn == seen_turn && turn != named_turn) {
-      log_.error("event=handler_holds_engine handler=\"{}\" for_ms={}", handler, look_every_.count());
+    const bool held = turn == seen_turn && (handler != nullptr ? seen_running : turn == probed_turn);
+    if (held && turn != named_turn) {
+      log_.error("event=handler_holds_engine handler=\"{}\" for_ms={}", handler != nullptr ? handler : kUnnamed, look_every_.count());
       named_turn = turn;
+    } else if (handler == nullptr && turn == seen_turn && turn != std::exchange(probed_turn, turn)) {
+      probe_();
     }
     seen_turn = turn;
     seen_running = handler != nullptr;

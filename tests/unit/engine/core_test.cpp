@@ -104,12 +104,41 @@ TEST_CASE("a turn of more than 20 ms names its handler") {
   CHECK(real.lines.have("handler=\"t:5 slow\""));
 }
 
+TEST_CASE("a turn of more than 20 ms names posted work") {
+  RealCore real;
+  real.core.post([&] {
+    (void)real.clock.now();  // a turn that never looks is not measured
+    for (const auto until = std::chrono::steady_clock::now() + 30ms; std::chrono::steady_clock::now() < until;) {}
+    real.core.stop();
+  });
+  real.core.run();
+  CHECK(real.lines.have("handler=\"posted work\""));
+}
+
+TEST_CASE("the watchdog tells a loop that waits from one that is held by what nobody noted") {
+  std::atomic<std::uint64_t> turns{0};
+  std::atomic<const char*> running{nullptr};
+  std::atomic<int> probes{0};
+  std::atomic<bool> held{false};
+  Lines lines;
+  Logger log("engine", &lines);
+  const auto turn = [&] {
+    ++probes;
+    if (!held) ++turns;
+  };
+  const Watchdog watchdog(turns, running, log, turn, 1ms);
+  while (probes < 20) std::this_thread::yield();
+  CHECK_FALSE(lines.have("handler_holds_engine"));
+  held = true;
+  while (!lines.have("event=handler_holds_engine handler=\"a task or a socket\"")) std::this_thread::yield();
+}
+
 TEST_CASE("a handler that does not come back is named by the watchdog while it runs") {
   std::atomic<std::uint64_t> turns{0};
   std::atomic<const char*> running{nullptr};
   Lines lines;
   Logger log("engine", &lines);
-  const Watchdog watchdog(turns, running, log, 1ms);
+  const Watchdog watchdog(turns, running, log, [] {}, 1ms);
   for (int turn = 0; turn < 20; ++turn) {
     running = "quick";
     running = nullptr;
@@ -126,7 +155,7 @@ TEST_CASE("a loop that keeps turning is never looked at, and one that stops turn
   std::atomic<const char*> running{"user.auth:50 long"};
   Lines lines;
   Logger log("engine", &lines);
-  Watchdog watchdog(turns, running, log, 200ms);
+  Watchdog watchdog(turns, running, log, [] {}, 200ms);
   // Between any two of these far less than 300 ms pass, between the first and the last more than two looks would take.
   for (const auto until = std::chrono::steady_clock::now() + 700ms; std::chrono::steady_clock::now() < until;) watchdog.put_off();
   CHECK_FALSE(lines.have("long"));
