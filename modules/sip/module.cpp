@@ -72,7 +72,8 @@ struct Running {
 
 struct SipPlan : Plan {
   std::shared_ptr<const SipSettings> settings;
-  bool own_timeout = false, own_maxchans = false;  ///< else [telephony] of the engine's file says it
+  bool own_timeout = false, own_maxchans = false;      ///< else [telephony] of the engine's file says it
+  bool own_overload = false, own_max_waiting = false;  ///< else [general] of it may
   std::shared_ptr<Running> first;           ///< at the start; made here because its sockets may fail
   std::optional<ListenerChange> listeners;
   SourceLine where;
@@ -89,13 +90,18 @@ void check_open_files(const Core& core) {
                    files.rlim_cur, core.settings->transport.max_connections, wanted);
 }
 
-/// With the engine's [telephony] where sip.conf says nothing.
+/// With the engine's [telephony] and [general] where sip.conf says nothing.
 std::shared_ptr<const SipSettings> with_defaults_of(const Engine& engine, const SipPlan& plan) {
   auto settings = std::make_shared<SipSettings>(*plan.settings);
   if (!plan.own_timeout)
     settings->call.timeout = parse_duration(engine.run_parameter("telephony.timeout").value_or(""), Duration(1)).value_or(settings->call.timeout);
   if (!plan.own_maxchans)
     settings->max_channels = static_cast<unsigned>(parse_integer(engine.run_parameter("telephony.maxchans").value_or("")).value_or(0));
+  // Yate's names; 0 is off there, which says no more than that nobody chose.
+  const auto queued = parse_integer(engine.run_parameter("general.maxqueued").value_or("")).value_or(0);
+  if (!plan.own_max_waiting && queued > 0) settings->guard.max_waiting = static_cast<unsigned>(queued);
+  const auto age = parse_duration(engine.run_parameter("general.maxmsgage").value_or(""), Duration(1)).value_or(Duration(0));
+  if (!plan.own_overload && age > Duration(0)) settings->guard.overload = age;
   return settings;
 }
 
@@ -107,6 +113,8 @@ class SipModule final : public ModuleOf<SipPlan> {
     plan->settings = read_settings(settings, result.problems);
     plan->own_timeout = settings.has("call", "timeout");
     plan->own_maxchans = settings.has("general", "maxchans");
+    plan->own_overload = settings.has("guard", "overload");
+    plan->own_max_waiting = settings.has("guard", "max_waiting");
     plan->where = settings.where("general", "port");
     if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;

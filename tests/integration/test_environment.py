@@ -118,6 +118,20 @@ class Environment(Case):
         self.assertEqual(self.modules("[general]\nmodload=yes\n[modules]\ncdrbuild.yate=false\n"), every - {"cdrbuild"})
         self.assertEqual(self.modules("[general]\nmodload=no\n[modules]\nysipchan.yate=yes\nregfile.yate=yes\ntonegen.yate=yes\n"), {"sip", "regfile"})
 
+    def test_P_32_maxqueued_of_the_engine_sheds_new_work_unless_sip_conf_says_otherwise(self):
+        for own, status in (({}, 503), ({"max_waiting": "100"}, 401)):
+            with self.subTest(own=own):
+                server = self.server({"101": PASSWORD}, modules=("sip", "regfile", "callfork", "regexroute"), address=self.address(30 + len(own)),
+                                     settings={"jackfield": {"general": {"maxqueued": "1"}}, "sip": {"guard": own},
+                                               "regexroute": {"default": {"^200$": "msleep 3000"}}})
+                call = self.phone(server, "101", PASSWORD).invite("200")
+                wait_for("the route to be waited for", lambda: ";chans=1," in server.command("status", "sip").stdout)
+                other = self.phone(server, "101", PASSWORD)
+                other.send(other.register_request())
+                answer = other.expect((200, 699), "REGISTER")
+                self.assertEqual((answer.status, bool(answer.get("Retry-After"))), (status, status == 503), answer)
+                call.cancel()
+
     def test_a_daemon_without_a_log_file_is_warned_that_nothing_is_logged(self):
         for more, warned in (((), True), (("-l", os.path.join(self.folder, "log")), False)):
             server = self.server({"101": PASSWORD}, start=False, address=self.address(20 + warned))

@@ -34,21 +34,30 @@ constexpr Key kGeneralKeys[] = {
      .doc = "Whom a server that was started by root becomes once it has its ports: USER or USER:GROUP; -u on the command line comes first. "
             "Ports below 1024 then cannot be added by a reload.",
      .reloadable = false},
+    {.name = "maxqueued", .type = KeyType::integer, .fallback = "0", .unit = "",
+     .doc = "How many messages may wait before new calls and registrations are refused with 503, where max_waiting in [guard] of sip.conf does not "
+            "say; 0 leaves it at that key's default.",
+     .reloadable = false, .min = 0, .max = 10000000},
+    {.name = "maxmsgage", .type = KeyType::milliseconds, .fallback = "0", .unit = "ms",
+     .doc = "How long what arrives may lie unread before new calls and registrations are refused with 503, where overload in [guard] of sip.conf does "
+            "not say; 0 leaves it at that key's default.",
+     .reloadable = false, .min = 0, .max = 60000},
 };
+
+/// Of [general], for the modules that take work on: run parameters `general.NAME`.
+constexpr std::string_view kCongestion[] = {"maxqueued", "maxmsgage"};
 
 /// A key of Yate's that does nothing here. Whoever gave it a value is told why, where its lack could be noticed.
 struct YateKey {
   std::string_view name, why;
 };
 constexpr std::string_view kThreads = "nothing here waits in a thread, and there is one for all messages";
-constexpr std::string_view kOverload = "there is no limit of this kind; maxchans limits calls";
+constexpr std::string_view kRate = "what is too much depends on the machine: overload= and max_waiting= in [guard] of sip.conf notice it, flood_rate= limits one source";
 constexpr YateKey kYateGeneral[] = {
     {"maxworkers", kThreads},
     {"minworkers", kThreads},
     {"addworkers", kThreads},
-    {"maxmsgrate", kOverload},
-    {"maxqueued", kOverload},
-    {"maxmsgage", kOverload},
+    {"maxmsgrate", kRate},
     {"warntime", "a handler that holds the engine up is always named, from 20 ms on"},
     {"restarts", "leave starting again to what starts the server"},
     {"trackparam", "the parameter is always `handlers`"},
@@ -174,6 +183,7 @@ EngineSettings read_engine_settings(const Settings& settings, Problems& problems
   name_ineffective("telephony", kYateTelephony, settings, problems);
   if (const auto* parameters = settings.section("run_params"))
     for (const auto& entry : parameters->entries) out.run_parameters.emplace_back(entry.key, entry.value);
+  for (const auto name : kCongestion) out.run_parameters.emplace_back(fmt::format("general.{}", name), settings.text("general", name));
   for (const auto& key : kTelephonyKeys)
     out.run_parameters.emplace_back(fmt::format("telephony.{}", key.name), settings.text("telephony", key.name));
   if (const auto* variables = settings.section("variables"))

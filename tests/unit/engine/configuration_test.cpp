@@ -72,11 +72,13 @@ TEST_CASE("configuration: a folder without the engine's file is pointed out") {
 
 TEST_CASE("configuration: keys of Yate's that do nothing here are named, each with why") {
   const Folder folder;
-  folder.put("yate.conf", "[general]\nmaxmsgrate=100\nmaxevents=10\n[telephony]\nmaxroute=5\ntimeout=60000\n");
+  folder.put("yate.conf", "[general]\nmaxmsgrate=100\nmaxevents=10\nmaxqueued=50\nmaxmsgage=20\n[telephony]\nmaxroute=5\ntimeout=60000\n");
   Configuration configuration(folder.places(), {});
   const auto problems = configuration.load();
   CHECK(says(problems, Problem::Severity::warning, 2, "maxmsgrate does nothing here"));
-  CHECK(says(problems, Problem::Severity::warning, 5, "maxroute does nothing here"));
+  CHECK(says(problems, Problem::Severity::warning, 7, "maxroute does nothing here"));
   CHECK(problems.size() == 2);
   CHECK(configuration.run_parameters().at("telephony.timeout") == "60000");
+  CHECK(configuration.run_parameters().at("general.maxqueued") == "50");
+  CHECK(configuration.run_parameters().at("general.maxmsgage") == "20");
 }
