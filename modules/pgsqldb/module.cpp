@@ -83,7 +83,7 @@ tl::expected<std::unique_ptr<DirectDatabase>, std::string> open_database(const S
     return nullptr;
   }
   ConnectionOptions options{.servers = account->servers, .timeout = account->options.timeout, .role = database::Role::writer, .doubts = std::make_shared<Doubts>()};
-  return database::open_direct(std::string(kName), sql::Dialect::postgresql, std::make_unique<CommandConnection>(std::move(options)), account->options.retry);
+  return database::open_direct(std::string(kName), sql::Dialect::postgresql, std::make_unique<CommandConnection>(std::move(options)), account->options.retry, account->options.timeout);
 }
 
 }  // namespace

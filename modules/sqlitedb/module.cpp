@@ -66,7 +66,7 @@ tl::expected<std::unique_ptr<DirectDatabase>, std::string> open_database(const S
   auto connection = connection_settings(*account, state_dir, std::filesystem::path(settings.file()).parent_path());
   if (!connection) return tl::unexpected(std::move(connection.error().text));
   return database::open_direct(std::string(kName), sql::Dialect::sqlite, std::make_unique<SqliteConnection>(std::move(*connection), database::Role::any),
-                               account->options.retry);
+                               account->options.retry, account->options.timeout);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 #include <thread>
 
 #include <fcntl.h>
@@ -68,7 +70,10 @@ std::optional<Trouble> SqliteConnection::set_up() {
   sqlite3_progress_handler(db_.get(), kProgressSteps, &SqliteConnection::on_progress, this);
   sqlite3_busy_handler(db_.get(), &SqliteConnection::on_busy, this);
   if (may_write() && sqlite3_db_readonly(db_.get(), "main") == 1) {
-    return Trouble{.text = fmt::format("{} cannot be written: the file and its folder must belong to the server", shown_)};
+    // SQLite opened it for reading instead, and forgot why. One in a URI may have asked for that.
+    const int why = !settings_->file.uri && ::access(settings_->file.name.c_str(), W_OK) != 0 ? errno : 0;
+    return Trouble{.text = fmt::format("{} cannot be written{}{}: the file and its folder must belong to the server", shown_, why != 0 ? ": " : "",
+                                       why != 0 ? std::generic_category().message(why) : "")};
   }
   // The first to read the file: a file that is no database is found out here.
   if (auto refused = execute(fmt::format("PRAGMA synchronous={}", settings_->synchronous))) return refused;
@@ -166,6 +171,7 @@ int SqliteConnection::on_busy(void* self, int count) {
   } else {
     if (std::ranges::all_of(me.waiting_, [](const auto* request) { return request->abandoned(); })) return 0;
     if (count == 0) me.delivery_->about_to_wait(fmt::format("{} is locked by another program; end what writes to it", me.shown_));
+    if (!me.delivery_->may_wait_on()) return 0;
   }
   std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(kLongestNap, 1ms * (count + 1)));
   return 1;

@@ -25,6 +25,8 @@ class Delivery {
   /// Hands on what has finished. Called before a wait that may be long (a lock, an answer over the network). `reason` is told to
   /// those whose deadline passes meanwhile: what stands in the way and what to do; empty: nothing special.
   virtual void about_to_wait(std::string_view reason = {}) = 0;
+  /// Asked again and again during such a wait, by whoever cannot be interrupted in it: whether it may go on, though nobody has abandoned a request.
+  virtual bool may_wait_on() { return true; }
 };
 
 class Connection {

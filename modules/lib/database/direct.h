@@ -11,8 +11,8 @@
 
 namespace jackfield::database {
 
-/// Opens the connection. `type` is the module's name.
+/// Opens the connection. `type` is the module's name, `patience` how long a query waits for a lock.
 tl::expected<std::unique_ptr<DirectDatabase>, std::string> open_direct(std::string type, sql::Dialect dialect, std::unique_ptr<Connection> connection,
-                                                                       int retry);
+                                                                       int retry, Duration patience);
 
 }  // namespace jackfield::database
