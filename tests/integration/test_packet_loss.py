@@ -21,7 +21,7 @@ class PacketLoss(Case):
     def setUp(self):
         super().setUp()
         self.jackfield = self.server({"102": PASSWORD}, settings={"sip": {"general": {"trusted": self.address(2)}}})
-        self.sipp("register", self.jackfield, "102", PASSWORD, address=self.address(3), port=5082).succeeded()
+        self.sipp("register", self.jackfield, "102", PASSWORD, address=self.address(3), port=5082, keys={"expires": SECONDS + 120}).succeeded()
         run("iptables", "-A", "INPUT", "-p", "udp", "-m", "statistic", "--mode", "random", "--probability", str(LOST), "-j", "DROP")
         self.addCleanup(run, "iptables", "-F", "INPUT")
 

@@ -9,7 +9,8 @@ _SCENARIOS = os.path.join(os.environ["JACKFIELD_SOURCE"], "tests", "integration"
 
 
 class Sipp:
-    """Starts a scenario against `server` (host, port). `keys` become its [keywords]; `user` is its [service]."""
+    """Starts a scenario against `server` (host, port). `keys` become its [keywords], of which every one has
+    `expires`, what a registration asks for in seconds; `user` is its [service]."""
 
     def __init__(self, scenario, server, folder, name, *, address, port, user="", password="", calls=1, keys=None, options=()):
         self.name = name
@@ -19,7 +20,7 @@ class Sipp:
         arguments = ["sipp", f"{server[0]}:{server[1]}", "-sf", os.path.join(_SCENARIOS, scenario + ".xml"), "-i", address, "-p", port,
                      "-s", user or "nobody", "-au", user, "-ap", password, "-m", calls, "-nostdin", "-timeout", "15s", "-timeout_error",
                      "-trace_err", "-error_file", "errors", "-trace_msg", "-message_file", "messages", "-recv_timeout", "8000"]
-        for key, value in (keys or {}).items():
+        for key, value in {"expires": 120, **(keys or {})}.items():
             arguments += ["-key", key, value]
         self.process = Process([*arguments, *options], self._folder, "screen", environment={"TERM": "dumb"})
 
