@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sip/message.h"
 #include "sip/writer.h"
@@ -15,8 +17,17 @@
 
 namespace jackfield::sip::line {
 
+/// Authorization and Proxy-Authorization headers.
+using ProofLines = std::vector<std::pair<HeaderId, std::string>>;
+void write(Writer& writer, const ProofLines& lines);
+
 class Proofs {
  public:
+  /// What one request has learned: another one, and not one more attempt at it, begins with a new round.
+  struct Round {
+    bool server = false, proxy = false;  ///< they challenged it
+    unsigned learned = 0;
+  };
   /// Whether the challenge of a 401 or 407 is worth an answer. `stale` only where nothing but the nonce was wrong.
   enum class Verdict : std::uint8_t {
     answer,
@@ -24,21 +35,26 @@ class Proofs {
     unusable,   ///< nothing we could answer: another scheme or algorithm
     endless,    ///< it never has enough
   };
-  /// A new request, not one more attempt at the last.
-  void begin_round();
-  Verdict learn(const Message& response);
-  /// Adds Authorization and Proxy-Authorization as far as challenges are known.
-  void write(Writer& writer, std::string_view method, std::string_view uri, const stack::Credentials& credentials, Random& random);
+  /// `round` is of the request that was challenged.
+  Verdict learn(const Message& response, const stack::Credentials& credentials, Round& round);
+  /// Answers as far as challenges are known.
+  ProofLines lines(std::string_view method, std::string_view uri, const stack::Credentials& credentials, Random& random);
+
+  // Of somebody who has one request under way.
+  void begin_round() { round_ = {}; }
+  Verdict learn(const Message& response, const stack::Credentials& credentials) { return learn(response, credentials, round_); }
+  void write(Writer& writer, std::string_view method, std::string_view uri, const stack::Credentials& credentials, Random& random) {
+    line::write(writer, lines(method, uri, credentials, random));
+  }
   void clear() { *this = Proofs(); }
 
  private:
   struct Kept {
     std::string text;  ///< of the challenge; empty: none
     std::uint32_t used = 0;
-    bool of_this_round = false;
   };
   Kept server_, proxy_;
-  unsigned learned_ = 0;
+  Round round_;
 };
 
 }  // namespace jackfield::sip::line

@@ -266,7 +266,7 @@ void Registration::succeeded(const Message& response, const stack::FlowId& flow)
 }
 
 void Registration::challenged(const Message& response) {
-  const auto verdict = context_.settings.password.empty() ? Proofs::Verdict::unusable : proofs_.learn(response);
+  const auto verdict = proofs_.learn(response, {context_.settings.authname, context_.settings.password});
   switch (verdict) {
     case Proofs::Verdict::answer: return send();
     case Proofs::Verdict::wrong: break;

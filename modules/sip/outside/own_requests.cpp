@@ -21,13 +21,13 @@ constexpr std::string_view kDriver = "sip/";
 constexpr unsigned kMostProofs = 3;  // a nonce may be stale by the time it is used; a server that always says so is not asked forever
 
 /// The best of those that a 401 or 407 offers; nothing: none that we can answer.
-std::optional<AuthHeader> best_challenge(const Answer& answer) {
+std::optional<AuthHeader> best_challenge(const Answer& answer, const stack::Credentials& credentials) {
   const std::string_view name = answer.code == 401 ? "WWW-Authenticate" : "Proxy-Authenticate";
   std::optional<AuthHeader> best;
   for (const auto& [header, value] : answer.headers) {
     if (!text::equal(header, name)) continue;
     const auto challenge = parse_auth(value);
-    const auto algorithm = challenge ? stack::usable_challenge(*challenge) : std::nullopt;
+    const auto algorithm = challenge ? stack::usable_challenge(*challenge, credentials) : std::nullopt;
     if (algorithm && (!best || *algorithm == digest::Algorithm::sha256)) best = *challenge;
   }
   return best;
@@ -123,8 +123,8 @@ std::optional<Pending<Answer>> Outside::again(Attempt& attempt, const Answer& an
     return send(attempt);
   }
   if (answer.code == 408 || answer.code == 503) return elsewhere(attempt);
-  if ((answer.code != 401 && answer.code != 407) || attempt.credentials.password.empty() || attempt.proofs == kMostProofs) return std::nullopt;
-  const auto challenge = best_challenge(answer);
+  if ((answer.code != 401 && answer.code != 407) || !attempt.credentials.can_answer() || attempt.proofs == kMostProofs) return std::nullopt;
+  const auto challenge = best_challenge(answer, attempt.credentials);
   if (!challenge || (attempt.proofs > 0 && !text::equal(challenge->stale, "true"))) return std::nullopt;  // it was a wrong password
   ++attempt.proofs;
   const auto uri = attempt.leg.empty() ? request.target.request_uri : calls_.target_of(attempt.leg);
