@@ -140,7 +140,7 @@ void OutgoingLeg::heard(const Message& response) {
 bool OutgoingLeg::proved_first(const Message& response) {
   const bool challenge = response.status() == 401 || response.status() == 407;
   if (!challenge || !customer_ || customer_->credentials.password.empty() || state_ != State::calling) return false;
-  if (customer_->proofs.learn(response) != line::Proofs::Verdict::answer) return false;
+  if (customer_->proofs.learn(response, customer_->credentials) != line::Proofs::Verdict::answer) return false;
   heard_ = false;  // of the request that follows
   return send_attempt();
 }

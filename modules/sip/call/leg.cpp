@@ -160,7 +160,7 @@ bool Leg::proved(stack::ClientTransactionId transaction, const Message& response
   const bool challenge = response.status() == 401 || response.status() == 407;
   const bool ending = transaction == bye_;
   if (!challenge || !customer_ || (!ending && (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting))) return false;
-  if (customer_->proofs.learn(response) != line::Proofs::Verdict::answer) return false;
+  if (customer_->proofs.learn(response, customer_->credentials) != line::Proofs::Verdict::answer) return false;
   services_.legs.disown(transaction);
   if (ending) write_bye();
   else if (!exchange_.send_again()) drop({"nocall"});

@@ -32,7 +32,8 @@ bool Connection::online() const {
   if (!usable() || leaving_) return false;
   switch (context_.settings.type) {
     case Type::registration: return registration_.registered();
-    case Type::trunk: return reachable_;
+    case Type::trunk:
+    case Type::upstream: return reachable_;
     case Type::inbound: return true;
   }
   return false;
@@ -48,7 +49,7 @@ void Connection::start() {
   look_up_servers();
   if (context_.settings.registers()) return registration_.begin();
   reachable_ = true;
-  set_online(context_.settings.type == Type::trunk, 0, {});
+  set_online(context_.settings.type != Type::inbound, 0, {});
   if (context_.settings.qualify.count() != 0 && context_.servers.size() != 0) context_.start(Timer::qualify, context_.services.jitter(0ms, context_.settings.qualify));
   start_homing();
   start_keepalive();
@@ -128,13 +129,14 @@ void Connection::registration_changed() {
   context_.servers = Servers(context_.settings);
   context_.seen_host.clear();
   context_.use_flow({});
+  told_server_.reset();
   stopped_ = false;
   registration_.settings_changed(true);
   context_.services.addresses_changed(context_.number);
   begin();
 }
 
-/// Whoever wants to know hears of it once per change.
+/// Whoever wants to know hears of it once per change; of an upstream connection also that another server is in use.
 void Connection::set_online(bool online, int code, const std::string& reason) {
   auto& core = context_.core();
   const auto& settings = context_.settings;
@@ -142,10 +144,12 @@ void Connection::set_online(bool online, int code, const std::string& reason) {
     core.log.warning("event=connection-failed connection={} server={} reason={} next_ms={}", log_value(settings.name),
                      log_value(uri_host(settings.servers[context_.servers.active()].registrar)), log_value(reason),
                      registration_.next_attempt() ? (*registration_.next_attempt() - context_.now()).count() : 0);
-  if (online == online_ && (online || reason.empty() || reason == trouble_)) return;
+  const bool elsewhere = online && settings.type == Type::upstream && told_server_ != context_.servers.active();
+  if (online == online_ && !elsewhere && (online || reason.empty() || reason == trouble_)) return;
   trouble_ = reason;
   if (online != online_) since_ = context_.now();
   online_ = online;
+  told_server_ = context_.servers.active();
   if (online)
     core.log.info("event=connection-online connection={} type={} server={} granted={}", log_value(settings.name), type_name(settings.type),
                   settings.servers.empty() ? "" : log_value(uri_host(settings.servers[context_.servers.active()].proxy)), registration_.granted().count());
@@ -241,27 +245,61 @@ void Connection::asked(Reachability::Purpose purpose, ServerIndex server, bool a
   if (!context_.runs(Timer::qualify)) context_.start(Timer::qualify, context_.settings.qualify.count() != 0 ? context_.settings.qualify : context_.settings.retry);
 }
 
-// What calls see (D18).
+// What calls, and REGISTERs that are carried, see (D18).
 
-void Connection::call_failed(ServerIndex server, const stack::Hop* hop, Failure failure) {
-  if (!usable() || server != context_.servers.active()) return;
+bool Connection::in_use(ServerIndex server, const stack::Hop* hop) const {
+  if (!usable() || server != context_.servers.active()) return false;
   // Of the machines behind one name another is in use by now.
   const auto* current = context_.servers.way(server, Servers::Purpose::calls).current();
-  if (hop && current && *hop != *current) return;
-  if (failure == Failure::unreachable && context_.servers.alternatives()) {
-    // The call is on its way to the next server already; REGISTER and the calls to come follow it.
-    context_.core().log.warning("event=connection-server-failed connection={} server={} reason=\"no answer to a call\"", log_value(context_.settings.name),
-                                log_value(uri_host(context_.settings.servers[server].proxy)));
-    if (!context_.servers.move_on(Servers::Purpose::calls)) context_.servers.begin_cycle();
-    if (context_.settings.registers()) registration_.begin_anew();
-    else start_homing();
-    return;
-  }
-  // It moves when REGISTER or OPTIONS fares no better.
+  return !hop || !current || *hop == *current;
+}
+
+/// The request is on its way to the next server already; REGISTER and the calls to come follow it.
+void Connection::leave_server(ServerIndex server, std::string_view reason) {
+  context_.core().log.warning("event=connection-server-failed connection={} server={} reason={}", log_value(context_.settings.name),
+                              log_value(uri_host(context_.settings.servers[server].proxy)), log_value(reason));
+  const bool others = context_.servers.move_on(Servers::Purpose::calls);
+  if (!others) context_.servers.begin_cycle();
+  if (context_.settings.registers()) return registration_.begin_anew();
+  start_homing();
+  if (context_.settings.type != Type::upstream) return;
+  if (others) set_online(online(), 0, {});
+  else look_again(context_.servers.active());
+}
+
+/// It moves when REGISTER or OPTIONS fares no better.
+void Connection::look_again(ServerIndex server) {
   if (checked_ != MonoTime{} && context_.now() - checked_ < kBetweenChecks) return;
   checked_ = context_.now();
   if (!context_.settings.registers()) reachability_.ask(Reachability::Purpose::regular, server);
   else if (!registration_.busy()) registration_.begin();
+}
+
+void Connection::call_failed(ServerIndex server, const stack::Hop* hop, Failure failure) {
+  if (!in_use(server, hop)) return;
+  if (failure == Failure::unreachable && context_.servers.alternatives()) leave_server(server, "no answer to a call");
+  else look_again(server);
+}
+
+void Connection::carried_failed(ServerIndex server, const stack::Hop* hop, const std::string& reason) {
+  if (!in_use(server, hop)) return;
+  if (context_.servers.alternatives()) leave_server(server, reason);
+  else look_again(server);
+}
+
+void Connection::carried_answered(ServerIndex server, const stack::Hop& hop, const stack::FlowId& flow) {
+  if (!usable() || server >= context_.servers.size()) return;
+  if (server != context_.servers.active()) {
+    if (reachable_) return;  // it began before the others moved on
+    context_.servers.make_active(server);
+  }
+  context_.servers.way(server, Servers::Purpose::calls).use(hop);
+  context_.servers.answered();
+  context_.use_flow(flow);
+  if (!context_.runs(Timer::keepalive)) start_keepalive();
+  reachable_ = true;
+  set_online(true, 0, {});
+  start_homing();
 }
 
 void Connection::call_answered(ServerIndex server, const stack::Hop& hop) {

@@ -55,9 +55,13 @@ class Connection final : public Line, private Registration::Owner, private Reach
   std::optional<Exit> exit() const;
   void call_failed(ServerIndex server, const stack::Hop* hop, Failure failure);
   void call_answered(ServerIndex server, const stack::Hop& hop);
+  // Of a REGISTER that was carried for somebody else: what it says of a server counts like one of our own (D18).
+  void carried_failed(ServerIndex server, const stack::Hop* hop, const std::string& reason);
+  void carried_answered(ServerIndex server, const stack::Hop& hop, const stack::FlowId& flow);
 
   Description describe() const;
   const Context& context() const { return context_; }
+  Context& context() { return context_; }
   Registration& registration() { return registration_; }
   Reachability& reachability() { return reachability_; }
 
@@ -75,6 +79,10 @@ class Connection final : public Line, private Registration::Owner, private Reach
   void start_homing();
   void start_keepalive();
   void go_home();
+  /// False for what is known to be out of use already.
+  bool in_use(ServerIndex server, const stack::Hop* hop) const;
+  void leave_server(ServerIndex server, std::string_view reason);
+  void look_again(ServerIndex server);
   void set_online(bool online, int code, const std::string& reason);
   std::string state() const;
 
@@ -85,6 +93,7 @@ class Connection final : public Line, private Registration::Owner, private Reach
   bool leaving_ = false;
   std::optional<ConnectionSettings> successor_;  ///< once what is registered has been taken back
   bool online_ = false;    ///< as it was told
+  std::optional<ServerIndex> told_server_;  ///< of an upstream connection: whoever registers by it follows it
   bool reachable_ = true;  ///< of a trunk
   std::string trouble_;    ///< of a trunk: why not
   MonoTime since_, checked_{};

@@ -24,7 +24,7 @@ class Line {
   virtual ~Line() = default;
   virtual const ConnectionSettings& settings() const = 0;
   const std::string& name() const { return settings().name; }
-  /// Registered; of a trunk: not known to be out of reach.
+  /// Registered; of a trunk and an upstream connection: not known to be out of reach.
   virtual bool online() const = 0;
 };
 

@@ -76,6 +76,22 @@ Duration Context::limit() const {
   return servers.alternatives() ? kTurn : Duration(0);
 }
 
+bool Context::note_seen_address(const Message& response, const stack::FlowId& to) {
+  if (settings.local_address != LocalAddress::seen || !to || !core().listener(to).options.advertise_host.empty()) return false;
+  const auto& via = response.top_via();
+  const auto received = via ? net::Address::parse(via->received) : std::nullopt;
+  if (!received) return false;
+  const auto reach = core().transport.reach(to);
+  const auto own = net::Address::parse(reach.host, reach.port);
+  // A connection's port is good for this connection only; the server writes to our listener.
+  const auto port = is_reliable(to.kind) || via->rport == 0 ? reach.port : via->rport;
+  const auto seen = own && own->same_host(*received) && port == reach.port ? std::string() : fmt::format("{}:{}", received->uri_host(), port);
+  if (seen == seen_host) return false;
+  core().log.info("event=connection-address connection={} seen={}", log_value(settings.name), seen.empty() ? "own" : seen);
+  seen_host = seen;
+  return true;
+}
+
 std::string Context::contact_parameter() const {
   std::string out = ";line=";
   stack::append_token(out, stack::keyed_hash<2, 4>(services.contact_key, settings.name));

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "line/carried.h"
 #include "line/commands.h"
 #include "line/connection.h"
 #include "line/directory.h"
@@ -79,6 +80,7 @@ struct Lines::Impl {
   std::shared_ptr<Services> services;
   Table table;
   Directory directory;
+  Carried carried{*services, table};
   Pendings waits{core.engine.timers()};
   MonoTime drained_by{};
   bool stopping = false;
@@ -94,6 +96,7 @@ void Lines::start() {
   impl_->services->contact_key = contact_key(engine, impl_->core.log);
   impl_->handlers.push_back(engine.bus().install({.message = messages::kUserLogin, .priority = 100, .track = "sip"},
                                                  [impl = impl_.get()](jackfield::Message& message) { return impl->login(message); }));
+  impl_->carried.start();
   impl_->commands.emplace(engine, impl_->table);
 }
 
@@ -149,20 +152,23 @@ void Lines::Impl::end(LineNumber number) {
   const Connection* connection = table.find(number);
   if (!connection || !connection->leaving()) return;
   directory.erase(number);
+  carried.ended(number);
   table.erase(number);
 }
 
 void Lines::unregister_all() {
   impl_->stopping = true;
   impl_->drained_by = impl_->core.engine.clock().now() + kDrainLimit;
-  impl_->table.each([](Connection& connection) { connection.unregister(); });
+  impl_->table.each([](Connection& connection) {
+    if (connection.settings().type != Type::upstream) connection.unregister();  // who carried something there says good-bye by it
+  });
 }
 
 Task<> Lines::drained() {
   auto* const impl = impl_.get();
   const std::weak_ptr<Services> alive = impl->services;
   for (;;) {
-    bool busy = false;
+    bool busy = impl->carried.busy();
     impl->table.each([&](const Connection& connection) { busy = busy || connection.busy(); });
     if (!busy || impl->core.engine.clock().now() >= impl->drained_by) co_return;
     auto step = impl->waits.open<bool>(kDrainStep);
@@ -176,6 +182,7 @@ void Lines::stop() {
   impl_->handlers.clear();
   impl_->commands.reset();
   impl_->waits.stop();
+  impl_->carried.stop();
   impl_->table.clear();
 }
 
@@ -207,7 +214,7 @@ void Lines::answered(std::string_view name, ServerIndex server, const stack::Hop
 
 bool Lines::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
   const auto asked = impl_->services->asked.find(transaction.value);
-  if (asked == impl_->services->asked.end()) return false;
+  if (asked == impl_->services->asked.end()) return impl_->carried.response(transaction, response, flow);
   const auto [number, slot] = asked->second;
   if (response.status() >= 200) impl_->services->asked.erase(asked);
   if (Connection* connection = impl_->table.find(number)) connection->response(slot, response, flow);
@@ -216,7 +223,7 @@ bool Lines::response(stack::ClientTransactionId transaction, const Message& resp
 
 bool Lines::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
   const auto asked = impl_->services->asked.find(transaction.value);
-  if (asked == impl_->services->asked.end()) return false;
+  if (asked == impl_->services->asked.end()) return impl_->carried.client_failed(transaction, failure);
   const auto [number, slot] = asked->second;
   impl_->services->asked.erase(asked);
   if (Connection* connection = impl_->table.find(number)) connection->client_failed(slot, failure);

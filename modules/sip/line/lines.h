@@ -23,7 +23,7 @@ class Lines final : public Connections {
   ~Lines() override;
   Lines(const Lines&) = delete;
 
-  /// Installs the handlers of user.login, engine.command, engine.help and engine.status.
+  /// Installs the handlers of user.login, upstream.register, engine.command, engine.help and engine.status.
   void start();
   /// Unregisters all, for good.
   void unregister_all();

@@ -2,11 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "call/own_headers.h"
+#include "line/register_request.h"
 #include "line/registration.h"
-#include "stack/dialog.h"
 
 namespace jackfield::sip::line {
 
@@ -33,28 +34,19 @@ std::string Registration::write(const std::string& branch) {
   const bool removal = attempt_->purpose == Purpose::removal;
   const bool elsewhere = redirection_ && attempt_->purpose != Purpose::probe;
   const auto uri = elsewhere ? redirection_->uri : settings.register_uri(attempt_->server);
-  const auto reach = context_.core().transport.reach(flow);
   const auto user = fmt::format("<sip:{}@{}>", escape_user(settings.username), settings.domain_at(attempt_->server));
   attempt_->contact = removal ? contact_ : context_.registered_contact(flow);
+
+  std::vector<std::string> old;
+  if (attempt_->purpose == Purpose::refresh)
+    std::ranges::copy_if(old_contacts_, std::back_inserter(old), [&](const std::string& each) { return each != attempt_->contact; });
 
   std::string out;
   out.reserve(1024);
   Writer writer(out);
-  writer.request("REGISTER", uri);
-  writer.header(HeaderId::via, stack::via_value({stack::transport_name(flow.kind), reach.host, reach.port, branch}));
-  if (!settings.outbound_route.empty()) writer.header(HeaderId::route, settings.outbound_route);
-  writer.header(HeaderId::max_forwards, 70UL);
-  writer.header(HeaderId::from, fmt::format("{}{};tag={}", display_name(settings.description), user, tag_));
-  writer.header(HeaderId::to, user);
-  writer.header(HeaderId::call_id, call_id_);
-  writer.cseq(++cseq_, "REGISTER");
-  writer.header(HeaderId::contact, removal ? fmt::format("<{}>;expires=0", attempt_->contact) : fmt::format("<{}>", attempt_->contact));
-  if (!removal && attempt_->purpose == Purpose::refresh)
-    for (const auto& old : old_contacts_)
-      if (old != attempt_->contact) writer.header(HeaderId::contact, fmt::format("<{}>;expires=0", old));
-  writer.header(HeaderId::expires, removal ? 0UL : static_cast<unsigned long>(asked_.count()));
-  writer.header(HeaderId::supported, "path");  // RFC 3327: an edge in between may record itself
-  if (!context_.core().settings->useragent.empty()) writer.header(HeaderId::user_agent, context_.core().settings->useragent);
+  begin_register(writer, context_, flow, branch,
+                 {.uri = uri, .from = fmt::format("{}{};tag={}", display_name(settings.description), user, tag_), .to = user, .call_id = call_id_, .cseq = ++cseq_,
+                  .contact = attempt_->contact, .old_contacts = old, .expires = removal ? 0 : static_cast<std::uint32_t>(asked_.count())});
   proofs_.write(writer, "REGISTER", uri, {settings.authname, settings.password}, context_.core().engine.random());
   call::write(writer, settings.headers);
   writer.end();
@@ -70,22 +62,9 @@ std::chrono::seconds Registration::granted_by(const Message& response) const {
   return granted && *granted != 0 ? std::min(std::chrono::seconds(*granted), kMostInterval) : asked_;
 }
 
-/// The server saw the request come from another address than we gave: our contact is that one from now on (COMPAT §6), and the old one
-/// is taken back in the same request.
+/// The old one is taken back in the request that gives the new one.
 void Registration::note_seen_address(const Message& response, const stack::FlowId& flow) {
-  if (context_.settings.local_address != LocalAddress::seen || !flow || !context_.core().listener(flow).options.advertise_host.empty()) return;
-  const auto& via = response.top_via();
-  if (!via || via->received.empty()) return;
-  const auto received = net::Address::parse(via->received);
-  if (!received) return;
-  const auto reach = context_.core().transport.reach(flow);
-  const auto own = net::Address::parse(reach.host, reach.port);
-  // A connection's port is good for this connection only; the server writes to our listener.
-  const auto port = is_reliable(flow.kind) || via->rport == 0 ? reach.port : via->rport;
-  const auto seen = own && own->same_host(*received) && port == reach.port ? std::string() : fmt::format("{}:{}", received->uri_host(), port);
-  if (seen == context_.seen_host) return;
-  context_.core().log.info("event=connection-address connection={} seen={}", log_value(context_.settings.name), seen.empty() ? "own" : seen);
-  context_.seen_host = seen;
+  if (!context_.note_seen_address(response, flow)) return;
   if (old_contacts_.size() < kMostOldContacts) old_contacts_.push_back(contact_);
   moved_ = true;
 }

@@ -92,6 +92,9 @@ struct Context {
   /// Sends a request whose answer comes back to `slot`.
   stack::ClientTransactionId send(Slot slot, const stack::FlowId& flow, Method method, std::string_view branch, std::string_view bytes);
   void abandon(stack::ClientTransactionId transaction);
+  /// The server saw a request over this flow come from another address than we gave: our contacts are that one from now on (COMPAT §6). False
+  /// where it is as it was.
+  bool note_seen_address(const Message& response, const stack::FlowId& flow);
   /// How long a request may stay unanswered (EL-2).
   Duration limit() const;
 

@@ -116,7 +116,11 @@ class Reader {
     if (said == "registration") out_.type = Type::registration;
     else if (said == "trunk") out_.type = Type::trunk;
     else if (said == "inbound") out_.type = Type::inbound;
-    else fail(fmt::format("type: \"{}\" is not registration, trunk or inbound", said));
+    else if (said == "upstream") out_.type = Type::upstream;
+    else fail(fmt::format("type: \"{}\" is not registration, trunk, inbound or upstream", said));
+    if (out_.type == Type::upstream && out_.servers.empty()) fail("server: an upstream connection needs one, or servers=");
+    if (out_.type == Type::upstream)
+      for (auto& server : out_.servers) server.registrar = server.proxy;  // one list: what REGISTERs see moves the calls
     if (out_.registers() && out_.username.empty()) fail("username: a registration needs one");
     if (out_.registers() && out_.servers.empty()) fail("registrar: a registration needs one, or server= or servers=");
     if (out_.type != Type::inbound) return;
@@ -249,6 +253,7 @@ std::string_view type_name(Type type) {
     case Type::registration: return "registration";
     case Type::trunk: return "trunk";
     case Type::inbound: return "inbound";
+    case Type::upstream: return "upstream";
   }
   return "";
 }

@@ -34,7 +34,12 @@ struct ServerSettings {
   friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };
 
-enum class Type : std::uint8_t { registration, trunk, inbound };
+enum class Type : std::uint8_t {
+  registration,
+  trunk,
+  inbound,
+  upstream,  ///< REGISTERs of others' users are carried there (upstream.register); it sends none of its own
+};
 std::string_view type_name(Type type);
 
 /// What finds out that the main server is back (EL-6, EL-8 to EL-10). `no` is parking.

@@ -54,6 +54,7 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
     return reply(code->second, retry_after ? fmt::format("Retry-After: {}\r\n", retry_after) : "");
   if (method != "REGISTER") return reply(200);
   if (!redirect.empty()) return reply(302, fmt::format("Contact: <{}>\r\n", redirect));
+  if (!challenge.empty() && !request.has(HeaderId::authorization) && !request.has(HeaderId::proxy_authorization)) return reply(401, challenge);
   if (!password.empty()) {
     const auto credentials = request.digests(HeaderId::authorization);
     const bool good = !credentials.empty() && credentials.front().nonce == nonce_ &&
@@ -72,16 +73,15 @@ std::optional<std::string> FarServer::answer(World& world, std::string_view byte
   if (asked != 0 && insatiable) return reply(423, fmt::format("Min-Expires: {}\r\n", asked + 1));
   if (asked != 0 && asked < least) return reply(423, fmt::format("Min-Expires: {}\r\n", least));
   const auto now = world.engine.clock().now();
-  for (const auto& contact : *request.contacts()) {
+  if (request.has(HeaderId::contact)) for (const auto& contact : *request.contacts()) {
     const std::string uri(contact.address.uri.text);
     const auto expires = contact.expires.value_or(asked);
     if (expires == 0) bindings.erase(uri);
-    else bindings[uri] = {uri, now + std::chrono::seconds(std::min(expires, most))};
+    else bindings[uri] = {uri, now + std::chrono::seconds(std::min(expires, most)), std::string(request.to()->uri.user)};
   }
   std::string list;  // of this user's
-  const auto user = fmt::format("sip:{}@", request.to()->uri.user);
   for (const auto& [uri, binding] : bindings)
-    if (binding.until > now && uri.starts_with(user)) list += fmt::format("Contact: <{}>;expires={}\r\n", uri, std::chrono::ceil<std::chrono::seconds>(binding.until - now).count());
+    if (binding.until > now && binding.user == request.to()->uri.user) list += fmt::format("Contact: <{}>;expires={}\r\n", uri, std::chrono::ceil<std::chrono::seconds>(binding.until - now).count());
   return reply(200, list + headers);
 }
 

@@ -34,6 +34,7 @@ struct FarServer {
   std::map<std::string, int> codes;  ///< by method, in place of 200
   std::uint32_t most = 3600, least = 0;
   std::string password;              ///< not empty: it challenges
+  std::string challenge;             ///< whole header lines: it challenges with these whoever brings no credentials, and believes the others
   bool insatiable = false;           ///< whatever is asked for is too brief
   bool stale_once = false;           ///< the first good answer comes too late
   std::string headers;               ///< of its 2xx
@@ -44,6 +45,7 @@ struct FarServer {
   struct Binding {
     std::string contact;
     MonoTime until;
+    std::string user = "101";  ///< whose it is
   };
   std::map<std::string, Binding> bindings;  ///< by contact URI
   std::vector<std::string> requests;        ///< whole, in order; retransmissions too
