@@ -59,7 +59,8 @@ class Admission {
   /// `done` is called at most once, at once or in a later turn; not at all when the request was answered here. When
   /// it is called later the request was begin()ed: `transaction` is set. `message` and `flow` outlive the call of `done`.
   using Done = std::function<void(const Sender&, const stack::IncomingRequest&, stack::ServerTransactionId transaction)>;
-  virtual void admit(const stack::IncomingRequest& request, Purpose purpose, Done done) = 0;
+  /// `begun`: the request waited for somebody else already.
+  virtual void admit(const stack::IncomingRequest& request, Purpose purpose, Done done, stack::ServerTransactionId begun = {}) = 0;
   /// Answers 401 with a challenge: the request was admitted without a user and its route said `error=noauth` (D2).
   virtual void challenge(const Message& request, const stack::FlowId& flow, stack::ServerTransactionId transaction) = 0;
 };

@@ -90,28 +90,28 @@ std::chrono::seconds Gate::now() const {
   return std::chrono::duration_cast<std::chrono::seconds>(core_.engine.clock().now().time_since_epoch());
 }
 
-void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done) {
+void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done, Transaction begun) {
   const auto& access = core_.listener(request.flow).access;
   const auto& source = request.flow.remote;
   // D2 (1). A registration is a user's, also of a connection that registers here.
   const auto* line = core_.connections && purpose != Purpose::registration ? core_.connections->entry(request.flow, request.message) : nullptr;
-  if (line) return done(sender_of(*line), request, {});
-  if (access.is_denied(source)) return refuse_unproved(request, 403, {}, "source is in deny=");
+  if (line) return done(sender_of(*line), request, begun);
+  if (access.is_denied(source)) return refuse_unproved(request, begun, 403, {}, "source is in deny=");
   // A registration is somebody's: being trusted names nobody.
-  if (purpose != Purpose::registration && access.is_trusted(source)) return done({.kind = Sender::Kind::trusted}, request, {});
+  if (purpose != Purpose::registration && access.is_trusted(source)) return done({.kind = Sender::Kind::trusted}, request, begun);
   if (purpose == Purpose::registration && !core_.settings->registrar.auth_required)
-    return done({.kind = Sender::Kind::user, .username = unescape(request.message.to()->uri.user)}, request, {});
+    return done({.kind = Sender::Kind::user, .username = unescape(request.message.to()->uri.user)}, request, begun);
 
   const auto credentials = credentials_for(request.message, core_.settings->realm);
-  if (!credentials) return refuse_unproved(request, 400, credentials.error().reason, "credentials do not parse");
+  if (!credentials) return refuse_unproved(request, begun, 400, credentials.error().reason, "credentials do not parse");
   const AuthHeader* given = *credentials ? &**credentials : nullptr;
   if (given && !digest_.is_fresh(given->nonce, source, now(), core_.settings->nonce_lifetime))
-    return challenge(request, {}, Stale::yes);
+    return challenge(request, begun, Stale::yes);
 
   auto question = ask(request, purpose, given);
   auto verdict = core_.engine.bus().dispatch(question->message);
-  if (verdict.immediate()) return decide(request, {}, *question, verdict.handled(), given, done);
-  const auto transaction = core_.transactions.begin(request);
+  if (verdict.immediate()) return decide(request, begun, *question, verdict.handled(), given, done);
+  const auto transaction = begun ? begun : core_.transactions.begin(request);
   waiting_.insert(transaction.value);
   core_.engine.spawn("sip.auth", finish(this, alive_, transaction, std::move(question), std::move(verdict), std::move(done)));
 }
@@ -295,10 +295,10 @@ void Gate::refuse(const IncomingRequest& request, Transaction transaction, int c
 }
 
 // Anybody may send such requests, from any address and as fast as he likes: one line for each address, not for each request.
-void Gate::refuse_unproved(const IncomingRequest& request, int code, std::string_view phrase, std::string_view why) {
-  if (sources_.first_refusal(request.flow.remote)) return refuse(request, {}, code, phrase, why);
+void Gate::refuse_unproved(const IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why) {
+  if (sources_.first_refusal(request.flow.remote)) return refuse(request, transaction, code, phrase, why);
   refused_.add();
-  answer(core_, request, {}, code, phrase);
+  answer(core_, request, transaction, code, phrase);
 }
 
 void Gate::challenge(const Message& request, const stack::FlowId& flow, Transaction transaction) {

@@ -20,7 +20,7 @@ class Gate final : public Admission {
   explicit Gate(Core& core);
   ~Gate() override;
 
-  void admit(const stack::IncomingRequest& request, Purpose purpose, Done done) override;
+  void admit(const stack::IncomingRequest& request, Purpose purpose, Done done, stack::ServerTransactionId begun = {}) override;
   void challenge(const Message& request, const stack::FlowId& flow, stack::ServerTransactionId transaction) override;
 
   /// The caller gave up while user.auth waited: answers 487 and forgets the call. False: it was not waiting here.
@@ -49,7 +49,7 @@ class Gate final : public Admission {
   bool challenge_later(const stack::IncomingRequest& request, Transaction transaction, Duration delay);
   void challenge_due(Transaction transaction);
   void refuse(const stack::IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why);
-  void refuse_unproved(const stack::IncomingRequest& request, int code, std::string_view phrase, std::string_view why);
+  void refuse_unproved(const stack::IncomingRequest& request, Transaction transaction, int code, std::string_view phrase, std::string_view why);
   void challenge(const stack::IncomingRequest& request, Transaction transaction, Stale stale, const stack::DigestSecret* known = nullptr);
   void explain_refusal(const stack::IncomingRequest& request, Purpose purpose);
   bool has_own_number(const stack::IncomingRequest& request, Purpose purpose, const Sender& sender) const;

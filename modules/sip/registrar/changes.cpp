@@ -56,10 +56,10 @@ class Planner {
     const auto header = message_.expires();
     const auto& own = contact.expires;
     const auto wanted = asked_.settings.yate_expires ? (header ? header : own) : (own ? own : header);
-    if (!wanted) return static_cast<std::uint32_t>(asked_.settings.expires_def.count());
+    if (!wanted) return std::min(asked_.most_expires, static_cast<std::uint32_t>(asked_.settings.expires_def.count()));
     if (*wanted == 0) return 0;
     if (*wanted < asked_.settings.expires_min.count()) return std::nullopt;
-    return static_cast<std::uint32_t>(std::min<std::int64_t>(*wanted, asked_.settings.expires_max.count()));
+    return std::min(asked_.most_expires, static_cast<std::uint32_t>(std::min<std::int64_t>(*wanted, asked_.settings.expires_max.count())));
   }
 
   /// The binding this contact renews or removes (D9): the device's, else one without a device and with an equivalent URI.
@@ -166,6 +166,12 @@ class Planner {
 };
 
 }  // namespace
+
+void write_headers(Writer& writer, const Refusal& refusal) {
+  if (refusal.min_expires) writer.header(HeaderId::min_expires, static_cast<unsigned long>(refusal.min_expires));
+  if (!refusal.require.empty()) writer.header(HeaderId::require, refusal.require);
+  for (const auto& [name, value] : refusal.headers) writer.header(std::string_view(name), value);
+}
 
 tl::expected<Few<Change>, Refusal> plan_changes(const Asked& asked, const Table& table) { return Planner(asked, table).plan(); }
 

@@ -9,12 +9,14 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 #include "registrar/binding.h"
 #include "registrar/table.h"
 #include "settings.h"
 #include "sip/message.h"
+#include "sip/writer.h"
 #include "stack/transactions.h"
 
 namespace jackfield::sip::registrar {
@@ -43,6 +45,7 @@ struct Refusal {
   std::string phrase;           ///< empty: the standard one
   std::uint32_t min_expires = 0;  ///< for 423
   std::string_view require = {};  ///< for 421
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< what another server says with it
 };
 
 struct Asked {
@@ -51,12 +54,15 @@ struct Asked {
   unsigned max_contacts;    ///< 0: as many as can be served, 128
   bool shared_store;        ///< other servers keep bindings of his in the same store (D8): the table is not all there is
   bool foreign_contacts;    ///< the user's own switch, or a trusted edge with a Path (D5)
+  std::uint32_t most_expires;  ///< another server granted no more
   MonoTime now;
   const RegistrarSettings& settings;
   /// Whether host and port name this server.
   std::function<bool(std::string_view host, std::uint16_t port)> is_ours;
   std::function<bool(const stack::FlowId& flow)> is_alive;
 };
+
+void write_headers(Writer& writer, const Refusal& refusal);
 
 /// The changes in the order in which the store is told of them; none for a REGISTER that only asks.
 tl::expected<Few<Change>, Refusal> plan_changes(const Asked& asked, const Table& table);

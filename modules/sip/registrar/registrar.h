@@ -1,5 +1,5 @@
 // REGISTER (RFC 3261 §10.3) between phones, stores and the table of bindings: who may, what is asked, what the stores agree to, and
-// only then the answer. Work on one user is done one after another, also while a store waits. A store that agrees with a proviso
+// only then the answer; where another server has to agree, it is asked before (upstream.h). Work on one user is done one after another, also while a store waits. A store that agrees with a proviso
 // (bus.h) waits for its disk only: all is done and the answer written at once, held back, and let go when the disk has it. Engine thread.
 #pragma once
 
@@ -16,11 +16,12 @@
 #include "core.h"
 #include "registrar/keepalive.h"
 #include "registrar/table.h"
+#include "registrar/upstream.h"
 #include "registrar/work.h"
 
 namespace jackfield::sip::registrar {
 
-class Registrar final : public BindingTable {
+class Registrar final : public BindingTable, private Upstream::Owner {
  public:
   Registrar(Core& core, Admission& admission);
   ~Registrar() override;
@@ -52,9 +53,11 @@ class Registrar final : public BindingTable {
     Work work;
     Sender sender;
     Transaction transaction;
-    enum class Stage : std::uint8_t { begin, recall, changes } stage = Stage::begin;
-    std::optional<jackfield::Message> recall = {};  ///< user.bindings, where the user is not in the table
-    std::optional<Refusal> refusal = {};            ///< by the plan; the stores' is the work's
+    std::optional<Agreement> agreement;             ///< of another server; nothing: not asked, or it has no part in it
+    enum class Stage : std::uint8_t { begin, recall, upstream, changes } stage = Stage::begin;
+    std::optional<jackfield::Message> question = {};  ///< user.bindings, where the user is not in the table; user.upstream
+    std::size_t given = 0;                            ///< parameters of user.upstream that were ours
+    std::optional<Refusal> refusal = {};              ///< by the plan or the other server; the stores' is the work's
     // While its answer is held:
     Few<std::unique_ptr<Verdict::Open>> provisos = {};  ///< of the stores
     Work::Effects effects = {};
@@ -62,20 +65,28 @@ class Registrar final : public BindingTable {
     net::Address source = {};
     std::string call_id = {};  ///< for the log, where it is wanted
 
-    Job(Work work_, Sender sender_, Transaction transaction_)
-        : work(std::move(work_)), sender(std::move(sender_)), transaction(transaction_) {}
+    Job(Work work_, Sender sender_, Transaction transaction_, std::optional<Agreement> agreement_ = {})
+        : work(std::move(work_)), sender(std::move(sender_)), transaction(transaction_), agreement(std::move(agreement_)) {}
   };
 
-  void admitted(const Sender& sender, const stack::IncomingRequest& request, Transaction transaction);
+  // What another server says.
+  Planned plan_for(const stack::IncomingRequest& request) const override;
+  void agreed(const Sender& sender, Agreement agreement, const stack::IncomingRequest& request, Transaction transaction) override;
+  void declined(const std::string& username, const Refusal& refusal, const stack::IncomingRequest& request, Transaction transaction) override;
+  void not_carried(const stack::IncomingRequest& request, Transaction transaction) override;
+
+  void admitted(const Sender& sender, std::optional<Agreement> agreement, const stack::IncomingRequest& request, Transaction transaction);
   /// True when it is done; else it goes on by itself.
   bool start(std::unique_ptr<Job> job, const stack::IncomingRequest* request);
   /// The next message to dispatch; null when the job is done.
   jackfield::Message* next(Job& job, const stack::IncomingRequest* request);
   void answered(Job& job, bool handled);
-  void plan(Job& job, const stack::IncomingRequest& request);
+  Planned plan(const std::string& username, const Sender& sender, std::uint32_t most_expires, const stack::IncomingRequest& request) const;
+  unsigned max_contacts(const Sender& sender) const;
   void finish(Job& job, const stack::IncomingRequest* request);
   void registered(const Job& job, const net::Address& source, std::string_view call_id);
   void refuse(const Job& job, const Refusal& refusal, const stack::IncomingRequest* request);
+  void note_refusal(const std::string& username, const Refusal& refusal, const net::Address& source);
   void hold(std::unique_ptr<Job> job, const stack::IncomingRequest& request);
   void answer_when_durable(std::unique_ptr<Job> job);
   void durable(std::unique_ptr<Job> job);
@@ -109,8 +120,13 @@ class Registrar final : public BindingTable {
   Admission& admission_;
   Table table_;
   Keepalive keepalive_;
-  using Line = std::vector<std::pair<Transaction, Sender>>;
-  std::unordered_map<std::string, Line> busy_;  ///< users a store is working on, and who waits
+  Upstream upstream_{core_, *this};
+  struct Waiting {
+    Transaction transaction;
+    Sender sender;
+    std::optional<Agreement> agreement;
+  };
+  std::unordered_map<std::string, std::vector<Waiting>> busy_;  ///< users a store is working on, and who waits
   TimerSinkId timers_;
   Bus::Subscription unregistered_, registered_question_;
   const jackfield::Message* asking_ = nullptr;  ///< ours, while its first handlers see it

@@ -6,6 +6,10 @@
 
 namespace jackfield::messages {
 
+namespace param {
+inline constexpr ParameterName kOwnDomain{"own_domain", "", "Whether the domain is one that sip's domains= names, or an address of this server."};
+}
+
 inline constexpr ParameterUse kUpstreamRegisterParameters[] = {
     {&param::kLine}, {&param::kUsername}, {&param::kDomain}, {&param::kSipUri}, {&param::kContactUser}, {&param::kSipCallid},
     {&param::kFromTag}, {&param::kSipCseq, Way::both}, {&param::kExpires, Way::both}, {&param::kAuthorization},
@@ -16,14 +20,15 @@ inline constexpr MessageName kUpstreamRegister{
     .name = "upstream.register",
     .doc = "Send one REGISTER for a user of another server by the connection `line`, whose servers are tried as for any registration (RFC 3261 "
            "§10.2). Without `contact_user` it only asks what is registered there. `authorization` and `proxy_authorization` go out as given; with "
-           "`authname` a challenge is answered, and `sip_cseq` says the last number that was used.",
+           "`authname` or a password a challenge is answered, and `sip_cseq` says the last number that was used.",
     .sent_by = "upperreg",
     .result = "true: a server answered with `code`; `expires` is what it granted to our contact, 0 where that is not among those it lists; every "
-              "Contact it lists is a `sip_contact`, its other headers are sip_ and their names, a repeated one repeated. false: none answered, and error says why",
+              "Contact it lists is a `sip_contact`, its other headers are sip_ and their names, a repeated one repeated, without auth-int in a challenge's qop. "
+              "false: none answered, and error and reason say why",
     .parameters = kUpstreamRegisterParameters};
 
 inline constexpr ParameterUse kUserUpstreamParameters[] = {
-    {&param::kAuthenticated}, {&param::kUsername, Way::both}, {&param::kDomain}, {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo},
+    {&param::kAuthenticated}, {&param::kUsername, Way::both}, {&param::kDomain}, {&param::kOwnDomain}, {&param::kSipUri}, {&param::kSipFrom}, {&param::kSipTo},
     {&param::kSipCallid}, {&param::kSipCseq}, {&param::kSipContact}, {&param::kBinding}, {&param::kExpires, Way::both},
     {&param::kAuthorization}, {&param::kProxyAuthorization}, {&param::kIpHost}, {&param::kIpPort}, {&param::kIpTransport}, {&param::kAddress},
     {&param::kConnectionId}, {&param::kConnectionReliable}, {&param::kListener}, {&param::kDevice}, {&param::kNumber},

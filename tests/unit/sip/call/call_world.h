@@ -128,10 +128,10 @@ class OpenDoor final : public Admission {
   bool refuses = false;
   std::vector<std::string> asked;  ///< methods
   int challenged = 0;
-  void admit(const stack::IncomingRequest& request, Purpose, Done done) override {
+  void admit(const stack::IncomingRequest& request, Purpose, Done done, stack::ServerTransactionId begun = {}) override {
     asked.emplace_back(request.message.method_text());
     if (refuses) return transactions_.reply(request, 401);
-    done(sender, request, {});
+    done(sender, request, begun);
   }
   void challenge(const Message& request, const stack::FlowId& flow, stack::ServerTransactionId transaction) override {
     ++challenged;

@@ -1,0 +1,179 @@
+#include "registrar/upstream.h"
+
+#include <jackfield/messages/upstream.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "answer.h"
+#include "call/own_headers.h"
+#include "call/reasons.h"
+#include "registrar/contact.h"
+#include "sip/text.h"
+#include "sip/uri.h"
+
+namespace jackfield::sip::registrar {
+
+namespace {
+
+namespace param = messages::param;
+using stack::IncomingRequest;
+
+constexpr std::string_view kHeader = "osip_";
+
+/// REGISTERs of one AOR, however they write its host.
+std::string aor_of(const Message& request) {
+  const auto& uri = request.to()->uri;
+  std::string out = unescape(uri.user) + "@";
+  for (const char c : uri.host) out += text::lower(c);
+  return out;
+}
+
+/// Named so, or an address of ours; that nobody named any makes none ours.
+bool is_own_domain(const Core& core, std::string_view host, std::uint16_t port) {
+  return (!core.settings->domains.empty() && core.settings->is_our_domain(host)) || core.transport.is_ours(host, port);
+}
+
+/// As the phone wrote them: other realms' first, for which alone it can be meant where ours is served here.
+void add_credentials(jackfield::Message& message, const Core& core, const Message& request, HeaderId id, const messages::ParameterName& name, bool ours_too) {
+  const auto add = [&](bool ours) {
+    for (const auto& line : request.headers()) {
+      if (line.id != id) continue;
+      const auto parsed = parse_auth(line.value);
+      if ((parsed && parsed->realm == core.settings->realm) == ours) message.add(name, line.value);
+    }
+  };
+  add(false);
+  if (ours_too) add(true);
+}
+
+void add_bindings(jackfield::Message& message, const Core& core, const Few<Change>& changes) {
+  const auto now = core.engine.clock().now();
+  std::uint32_t longest = 0;
+  int number = 0;
+  for (const auto& change : changes) {
+    if (change.what == Change::What::remove_all) {
+      message.add(param::kSipContact, "*");
+      continue;
+    }
+    const auto expires = change.what == Change::What::put ? change.binding->remaining(now) : 0;
+    longest = std::max(longest, expires);
+    const auto name = fmt::format("{}.{}", param::kBinding.name, ++number);
+    message.add(std::string_view(name), change.key);
+    message.add(std::string_view(name + ".expires"), static_cast<long long>(expires));
+  }
+  if (!changes.empty()) message.add(param::kExpires, static_cast<long long>(longest));
+}
+
+}  // namespace
+
+jackfield::Message upstream_question(const Core& core, const IncomingRequest& request, const Sender* sender, const Planned& planned) {
+  jackfield::Message m(messages::kUserUpstream.name, core.engine.clock().wall());
+  const auto& sip = request.message;
+  const auto number = unescape(sip.to()->uri.user);
+  m.add(param::kAuthenticated, sender ? "true" : "false");
+  m.add(param::kUsername, sender ? sender->username : number);
+  m.add(param::kDomain, sip.to()->uri.host);
+  m.add(param::kOwnDomain, is_own_domain(core, sip.to()->uri.host, port_of(sip.to()->uri)) ? "true" : "false");
+  m.add(param::kNumber, number);
+  m.add(param::kSipUri, sip.request_uri_text());
+  m.add(param::kSipFrom, sip.from()->uri.text);
+  m.add(param::kSipTo, sip.to()->uri.text);
+  m.add(param::kSipCallid, sip.call_id());
+  m.add(param::kSipCseq, static_cast<long long>(sip.cseq()->number));
+  if (planned) add_bindings(m, core, *planned);
+  add_credentials(m, core, sip, HeaderId::authorization, param::kAuthorization, !sender);
+  add_credentials(m, core, sip, HeaderId::proxy_authorization, param::kProxyAuthorization, !sender);
+  set_source(m, core, request.flow);
+  if (const auto device = sip.value(HeaderId::user_agent); !device.empty()) m.add(param::kDevice, device);
+  if (sender)
+    for (const auto& [name, value] : sender->parameters)
+      if (!m.has(name) && !name.starts_with(kHeader)) m.add(std::string_view(name), value);
+  return m;
+}
+
+tl::expected<Agreement, Refusal> read_agreement(const jackfield::Message& answer, std::size_t given, Sender& sender) {
+  Agreement agreement{.headers = call::own_headers(answer, kHeader)};
+  Refusal refusal{.code = static_cast<int>(answer.number(param::kCode)), .phrase = {}};
+  const bool refused = answer.retvalue() == "-" || !answer.get(param::kError).empty();
+  if (refusal.code < 200 || refusal.code > 699) refusal.code = refused ? call::code_of(answer.get(param::kError)).value_or(403) : 200;
+  if (const auto reason = answer.get(param::kReason); !call::code_of(reason)) refusal.phrase = reason;
+  const auto parameters = answer.parameters();
+  for (const auto& [name, value] : parameters.subspan(std::min(given, parameters.size()))) {
+    const bool ours = name == param::kHandlers.name || name == param::kCode.name || name == param::kReason.name || name == param::kError.name || name == param::kExpires.name;
+    if (!ours && !name.starts_with(kHeader)) sender.parameters.emplace_back(name, value);
+  }
+  if (refusal.code >= 300) {
+    refusal.headers = std::move(agreement.headers);
+    return tl::unexpected(std::move(refusal));
+  }
+  sender.kind = Sender::Kind::user;
+  if (sender.username.empty()) sender.username = answer.get(param::kUsername);
+  if (answer.has(param::kExpires)) agreement.most = static_cast<std::uint32_t>(std::clamp<long long>(answer.number(param::kExpires), 0, UINT32_MAX));
+  return agreement;
+}
+
+bool Upstream::exists() const { return core_.engine.bus().has_handlers(messages::kUserUpstream.name); }
+
+void Upstream::ask(const IncomingRequest& request) {
+  if (!waiting_.empty()) {
+    if (const auto line = waiting_.find(aor_of(request.message)); line != waiting_.end()) {
+      std::erase_if(line->second, [this](Transaction waiting) { return !core_.transactions.request_of(waiting); });
+      if (line->second.size() >= kMaxWaiting)
+        return answer(core_, request, {}, 500, "Too many registrations at once", [](Writer& writer) { writer.header(HeaderId::retry_after, 5ul); });
+      line->second.push_back(core_.transactions.begin(request));
+      return;
+    }
+  }
+  begin(request, {});
+}
+
+bool Upstream::begin(const IncomingRequest& request, Transaction transaction) {
+  auto question = std::make_unique<Question>(Question{upstream_question(core_, request, nullptr, owner_.plan_for(request)), 0});
+  question->given = question->message.parameters().size();
+  auto verdict = core_.engine.bus().dispatch(question->message);
+  if (verdict.immediate()) {
+    decide(*question, verdict.handled(), request, transaction);
+    return true;
+  }
+  if (!transaction) transaction = core_.transactions.begin(request);
+  auto aor = aor_of(request.message);
+  waiting_.try_emplace(aor);
+  core_.engine.spawn("sip.upstream", wait(this, alive_, transaction, std::move(aor), std::move(question), std::move(verdict)));
+  return false;
+}
+
+Task<> Upstream::wait(Upstream* upstream, std::weak_ptr<void> alive, Transaction transaction, std::string aor, std::unique_ptr<Question> question, Verdict verdict) {
+  const bool handled = co_await settle(std::move(verdict));
+  if (alive.expired()) co_return;
+  auto& transactions = upstream->core_.transactions;
+  if (const auto* message = transactions.request_of(transaction))
+    upstream->decide(*question, handled, IncomingRequest{*message, transactions.flow_of(transaction)}, transaction);
+  upstream->next_in_line(aor);
+}
+
+void Upstream::decide(Question& question, bool handled, const IncomingRequest& request, Transaction transaction) {
+  if (!handled) return owner_.not_carried(request, transaction);
+  Sender sender;
+  auto agreement = read_agreement(question.message, question.given, sender);
+  if (agreement) owner_.agreed(sender, std::move(*agreement), request, transaction);
+  else owner_.declined(std::string(question.message.get(param::kUsername)), agreement.error(), request, transaction);
+}
+
+void Upstream::next_in_line(const std::string& aor) {
+  for (;;) {
+    auto line = waiting_.find(aor);
+    if (line->second.empty()) {
+      waiting_.erase(line);
+      return;
+    }
+    const auto transaction = line->second.front();
+    line->second.erase(line->second.begin());
+    const auto* message = core_.transactions.request_of(transaction);
+    // Whoever comes while it is asked about finds the line there.
+    if (message && !begin(IncomingRequest{*message, core_.transactions.flow_of(transaction)}, transaction)) return;
+  }
+}
+
+}  // namespace jackfield::sip::registrar

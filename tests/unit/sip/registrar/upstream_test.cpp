@@ -1,0 +1,296 @@
+// REGISTERs to which another server has to agree: before anybody is challenged here, and once somebody was.
+#include <jackfield/messages/upstream.h>
+
+#include "unit/sip/site.h"
+
+#include <algorithm>
+#include <deque>
+
+using namespace jackfield;
+using namespace jackfield::sip;
+
+namespace {
+
+/// Somebody who carries registrations, as the test says.
+struct Carrier {
+  using Said = std::vector<std::pair<std::string, std::string>>;
+  struct Answer {
+    bool handled = false;
+    Said with = {};
+  };
+
+  Site site;
+  Answer unproved, proved;        ///< to the two questions
+  bool waits = false;             ///< answers come when the test says finish()
+  std::vector<Said> asked;
+  Pendings pendings{site.engine.timers()};
+  std::deque<PendingId> waiting;
+
+  Carrier() {
+    site.install(messages::kUserUpstream, [this](jackfield::Message& m) -> Verdict {
+      asked.emplace_back();
+      for (const auto& [name, value] : m.parameters()) asked.back().emplace_back(name, value);
+      if (waits) return later(this, &m);
+      return answer(m);
+    });
+  }
+  ~Carrier() {
+    pendings.stop();
+    site.engine.run_until_idle();
+  }
+
+  bool answer(jackfield::Message& m) const {
+    const auto& said = m.flag("authenticated") ? proved : unproved;
+    for (const auto& [name, value] : said.with) {
+      if (name.starts_with("osip_")) m.add(std::string_view(name), value);
+      else m.set(std::string_view(name), value);
+    }
+    return said.handled;
+  }
+  static Task<bool> later(Carrier* carrier, jackfield::Message* m) {
+    auto pending = carrier->pendings.open<bool>(1h);
+    carrier->waiting.push_back(pending.id());
+    if (!co_await pending.wait()) co_return false;
+    co_return carrier->answer(*m);
+  }
+  void finish() {
+    REQUIRE_FALSE(waiting.empty());
+    const auto id = waiting.front();
+    waiting.pop_front();
+    site.network.take();
+    pendings.complete<bool>(id, true);
+    site.engine.run_until_idle();
+  }
+  std::vector<std::string> all(std::size_t question, std::string_view name) const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : asked.at(question))
+      if (key == name) out.push_back(value);
+    return out;
+  }
+  std::string get(std::size_t question, std::string_view name) const {
+    const auto values = all(question, name);
+    return values.empty() ? "-" : values.front();
+  }
+};
+
+constexpr auto kContact = "Contact: <sip:a@198.51.100.7>\r\n";
+
+}  // namespace
+
+TEST_CASE("D20: what the other server accepted is proved, and no binding outlives what it granted") {
+  Carrier c;
+  c.unproved = {true, {{"code", "200"}, {"username", "200@example.net"}, {"expires", "90"}, {"upper_token", "abc"}, {"osip_Service-Route", "<sip:b;lr>"}}};
+  Phone phone{c.site};
+  const auto reply = phone.send(std::string(kContact) + "Expires: 600\r\n");
+  REQUIRE(reply);
+  CHECK(reply->code == 200);
+  CHECK(reply->contacts() == std::vector<std::string>{"<sip:a@198.51.100.7>;expires=90"});
+  CHECK(reply->value("Service-Route") == "<sip:b;lr>");
+  CHECK(c.site.times_asked == 0);
+  CHECK(c.site.contacts_of("200@example.net").size() == 1);
+  REQUIRE(c.asked.size() == 1);  // not once more as a proved one
+  CHECK(c.get(0, "authenticated") == "false");
+  CHECK(c.get(0, "username") == "200");
+  CHECK(c.get(0, "domain") == "192.0.2.1");
+  CHECK(c.get(0, "own_domain") == "true");  // an address of ours
+  CHECK(c.get(0, "expires") == "600");
+  CHECK(c.get(0, "binding.1.expires") == "600");
+  CHECK(c.get(0, "address") == "198.51.100.7:5060");
+  REQUIRE(c.site.stored.size() == 1);
+  CHECK(c.site.stored.begin()->first.second == c.get(0, "binding.1"));  // one key, there as here
+  const auto& kept = c.site.stored.begin()->second;
+  CHECK(std::ranges::find(kept, std::pair<std::string, std::string>("upper_token", "abc")) != kept.end());
+  CHECK(std::ranges::find(kept, std::pair<std::string, std::string>("expires", "90")) != kept.end());
+}
+
+TEST_CASE("D19: another server's challenges reach the phone byte for byte, with none of ours, and its answer goes back so") {
+  Carrier c;
+  const std::string one = R"(Digest  realm="a, b" ,nonce="q\"r==",qop="auth")", two = R"(Digest realm="c",nonce="n2",algorithm=SHA-256)";
+  c.unproved = {true, {{"code", "401"}, {"reason", "Unauthorized"}, {"osip_www-authenticate", one}, {"osip_www-authenticate", two}, {"osip_proxy-authenticate", "Digest realm=\"p\""}}};
+  Phone phone{c.site};
+  const auto challenged = phone.send(kContact);
+  REQUIRE(challenged);
+  CHECK(challenged->code == 401);
+  CHECK(challenged->all("www-authenticate") == std::vector<std::string>{one, two});
+  CHECK(challenged->all("WWW-Authenticate").empty());
+  CHECK(challenged->all("proxy-authenticate").size() == 1);
+  CHECK_FALSE(c.site.engine.logged("registration-refused"));
+  c.unproved = {true, {{"code", "200"}, {"username", "200"}}};
+  phone.authorization = R"(Digest  username="200",realm="a, b" ,nonce="q\"r==",uri="sip:x", response="00" ,nc=00000001,cnonce="y",qop=auth)";
+  CHECK(phone.send(std::string(kContact) + "Proxy-Authorization: Digest realm=\"p\", nonce=\"z\"\r\n")->code == 200);
+  CHECK(c.all(1, "authorization") == std::vector<std::string>{phone.authorization});
+  CHECK(c.get(1, "proxy_authorization") == "Digest realm=\"p\", nonce=\"z\"");
+  CHECK(c.site.times_asked == 0);
+}
+
+TEST_CASE("Whoever has no other server is challenged as ever; once he is proved he is asked about again, with what is known of him") {
+  Carrier c;
+  c.site.users["200"].parameters = {{"upper", "yes"}, {"upper_username", "dd"}};
+  c.proved = {true, {{"code", "200"}, {"expires", "120"}}};
+  Phone phone{c.site};
+  const auto reply = phone.enroll({"<sip:a@198.51.100.7>"}, 600);
+  CHECK(reply.code == 200);
+  CHECK(reply.contacts() == std::vector<std::string>{"<sip:a@198.51.100.7>;expires=120"});
+  REQUIRE(c.asked.size() == 3);
+  CHECK(c.get(0, "authenticated") == "false");
+  CHECK(c.get(2, "authenticated") == "true");
+  CHECK(c.get(2, "username") == "200");
+  CHECK(c.get(2, "upper") == "yes");
+  CHECK(c.get(2, "upper_username") == "dd");
+  CHECK(c.all(2, "authorization").empty());  // it was for us
+  CHECK(c.get(2, "binding.1") == c.site.stored.begin()->first.second);
+}
+
+TEST_CASE("What the other server refuses is registered nowhere, and refused with its code, reason and headers") {
+  Carrier c;
+  c.proved = {true, {{"code", "503"}, {"reason", "Down the line"}, {"osip_Retry-After", "30"}}};
+  Phone phone{c.site};
+  const auto reply = phone.enroll({"<sip:a@198.51.100.7>"}, 600);
+  CHECK(reply.bytes.starts_with("SIP/2.0 503 Down the line\r\n"));
+  CHECK(reply.value("Retry-After") == "30");
+  CHECK(c.site.stored.empty());
+  CHECK(c.site.registrar->table().size() == 0);
+  // A rule's way to say no.
+  c.proved = {true, {{"error", "forbidden"}}};
+  CHECK(phone.enroll({"<sip:a@198.51.100.7>"}, 600).code == 403);
+  // And one that was registered: nothing is changed by what is refused.
+  c.proved = {};
+  CHECK(phone.enroll({"<sip:a@198.51.100.7>"}, 600).code == 200);
+  c.proved = {true, {{"code", "403"}}};
+  CHECK(phone.enroll({"<sip:b@198.51.100.8>"}, 600).code == 403);
+  CHECK(c.site.contacts_of("200") == std::vector<std::string>{"sip:a@198.51.100.7"});
+}
+
+TEST_CASE("While another server takes its time a repeated REGISTER is absorbed, others of the AOR wait in line and everybody else goes on") {
+  Carrier c;
+  c.unproved = {true, {{"code", "200"}, {"username", "200"}}};
+  c.waits = true;
+  Phone d{c.site}, e{c.site, udp("198.51.100.8:5060")};
+  e.call_id = "phone-2@host";
+  CHECK_FALSE(d.send(kContact));
+  CHECK_FALSE(c.site.deliver(d.flow, d.text(kContact, d.cseq, fmt::format("{}{}{}", d.call_id.substr(0, 7), d.cseq, "REGISTER"))));
+  CHECK_FALSE(e.send("Contact: <sip:e@198.51.100.8>\r\n"));
+  CHECK(c.asked.size() == 1);
+  Phone other{c.site, udp("198.51.100.9:5060"), "201", "other", "201"};
+  other.call_id = "phone-3@host";
+  c.waits = false;
+  c.unproved.with[1].second = "201";
+  CHECK(other.send("Contact: <sip:o@198.51.100.9>\r\n")->code == 200);
+  c.unproved.with[1].second = "200";
+  c.waits = true;
+  c.finish();
+  REQUIRE(c.site.last_reply());
+  CHECK(c.site.last_reply()->contacts().size() == 1);
+  CHECK(c.asked.size() == 3);  // the one in line, now
+  c.finish();
+  REQUIRE(c.site.last_reply());
+  CHECK(c.site.last_reply()->contacts().size() == 2);
+  CHECK(c.site.contacts_of("200") == std::vector<std::string>{"sip:a@198.51.100.7", "sip:e@198.51.100.8"});
+  // The retransmission that comes now gets the same answer again.
+  const auto again = c.site.deliver(e.flow, e.text("Contact: <sip:e@198.51.100.8>\r\n", e.cseq, fmt::format("{}{}{}", e.call_id.substr(0, 7), e.cseq, "REGISTER")));
+  REQUIRE(again);
+  CHECK(again->code == 200);
+  CHECK(c.asked.size() == 3);
+}
+
+TEST_CASE("Of very many that wait for one AOR the last are told to come back") {
+  Carrier c;
+  c.waits = true;
+  Phone phone{c.site};
+  for (int i = 0; i < 17; ++i) CHECK_FALSE(phone.send(kContact));
+  const auto reply = phone.send(kContact);
+  REQUIRE(reply);
+  CHECK(reply->code == 500);
+  CHECK(reply->value("Retry-After") == "5");
+}
+
+TEST_CASE("Where it turns out late that nobody carries it, the phone is challenged, and registers here") {
+  Carrier c;
+  Phone phone{c.site};
+  c.waits = true;
+  CHECK_FALSE(phone.send(kContact));
+  c.finish();
+  const auto challenged = c.site.last_reply();
+  REQUIRE(challenged);
+  CHECK(challenged->code == 401);
+  phone.learn(*challenged);
+  phone.authorize();
+  CHECK_FALSE(phone.send(kContact));
+  c.finish();  // unproved
+  CHECK_FALSE(c.site.last_reply());
+  c.finish();  // proved
+  REQUIRE(c.site.last_reply());
+  CHECK(c.site.last_reply()->code == 200);
+  CHECK(c.site.contacts_of("200").size() == 1);
+}
+
+TEST_CASE("A phone that leaves, and one that only asks, are asked about too; so is one of a domain that is not ours") {
+  Carrier c;
+  c.site.settings->domains = {"b.example"};
+  c.unproved = {true, {{"code", "200"}, {"username", "200"}}};
+  Phone phone{c.site};
+  CHECK(phone.send(kContact)->code == 200);
+  CHECK(phone.send("")->contacts().size() == 1);
+  CHECK(c.get(1, "binding.1") == "-");
+  CHECK(c.get(1, "expires") == "-");
+  CHECK(phone.send(std::string(kContact) + "Expires: 0\r\n")->contacts().empty());
+  CHECK(c.get(2, "binding.1") == c.get(0, "binding.1"));
+  CHECK(c.get(2, "binding.1.expires") == "0");
+  CHECK(c.get(2, "expires") == "0");
+  CHECK(phone.send("Contact: *\r\nExpires: 0\r\n")->code == 200);
+  CHECK(c.get(3, "sip_contact") == "*");
+  c.unproved = {};
+  CHECK(phone.send(kContact)->code == 404);  // nobody carries it, and the domain is not ours
+}
+
+TEST_CASE("What is refused here anyway is no binding there: it is asked about without one, or not at all") {
+  Carrier c;
+  c.unproved = {true, {{"code", "200"}, {"username", "200"}}};
+  Phone phone{c.site};
+  CHECK(phone.send(std::string(kContact) + "Expires: 5\r\n")->code == 423);
+  CHECK(c.get(0, "binding.1") == "-");
+  c.unproved = {};
+  CHECK(phone.enroll({"<sip:a@198.51.100.7>"}, 5).code == 423);
+  CHECK(std::ranges::none_of(c.asked, [&](const Carrier::Said& said) {
+    return std::ranges::find(said, std::pair<std::string, std::string>("authenticated", "true")) != said.end();
+  }));
+}
+
+TEST_CASE("A server that grants nothing leaves nothing here") {
+  Carrier c;
+  c.unproved = {true, {{"code", "200"}, {"username", "200"}}};
+  Phone phone{c.site};
+  CHECK(phone.send(kContact)->contacts().size() == 1);
+  c.unproved.with.push_back({"expires", "0"});
+  const auto reply = phone.send(kContact);
+  CHECK(reply->code == 200);
+  CHECK(reply->contacts().empty());
+  CHECK(c.site.registrar->table().size() == 0);
+}
+
+TEST_CASE("Nobody is asked about denied sources, while draining, nor where nobody is registered") {
+  Carrier c;
+  c.unproved = {true, {{"code", "200"}, {"username", "200"}}};
+  Phone phone{c.site};
+  c.site.settings->access.deny.push_back(*net::Cidr::parse("198.51.100.0/24"));
+  c.site.use_access();
+  CHECK(phone.send(kContact)->code == 403);
+  c.site.settings->access.deny.clear();
+  c.site.use_access();
+  c.site.engine.core().set_draining(true);
+  CHECK(phone.send(kContact)->code == 503);
+  c.site.engine.core().set_draining(false);
+  c.site.settings->registrar.enabled = false;
+  CHECK(phone.send(kContact)->code == 403);
+  CHECK(c.asked.empty());
+}
+
+TEST_CASE("A REGISTER that waits when the table goes is forgotten without harm") {
+  Carrier c;
+  c.waits = true;
+  Phone phone{c.site};
+  CHECK_FALSE(phone.send(kContact));
+  c.site.registrar.reset();
+  c.finish();
+  CHECK_FALSE(c.site.last_reply());
+}
