@@ -71,7 +71,7 @@ constexpr Key kRegistrarKeys[] = {
     {"expires_max", KeyType::seconds, "3600", "s", "Longer registrations are shortened to this.", true, 1000, 864000000},
     {"auth_required", KeyType::boolean, "yes", "", "Registrations need credentials or a rule that accepts them; no registers whoever the To header names."},
     {"yate_expires", KeyType::boolean, "no", "", "The Expires header beats a contact's own parameter; no is RFC 3261's order, yes is Yate's."},
-    {"max_contacts", KeyType::integer, "0", "", "Bindings a user may have where the user's own max_contacts says nothing; 0 is as many as come, up to 128, 1 is Yate's way.", true, 0, 1000},
+    {"max_contacts", KeyType::integer, "0", "", "Bindings a user may have where the user's own max_contacts says nothing; 0 is as many as come, up to 128 (each 200 lists them all, and memory has an end); a larger number is taken at its word, 1 is Yate's way.", true, 0, 1000},
     {"max_contacts_policy", KeyType::choice, "replace-oldest", "", "What a registration beyond that number does: replaces the oldest binding, replaces one that no longer answers, or is refused.",
      true, {}, {}, "replace-oldest,replace-unavailable,reject"},
     {"keepalive", KeyType::choice, "crlf", "", "What keeps the way to phones behind NAT open: empty lines, OPTIONS requests (which also find out who no longer answers), or nothing.",

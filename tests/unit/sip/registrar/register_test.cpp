@@ -1,6 +1,8 @@
 // REGISTER as RFC 3261 §10.3 and DECISIONS have it, seen from a phone and from the bus.
 #include "unit/sip/site.h"
 
+#include <algorithm>
+
 using namespace jackfield;
 using namespace jackfield::sip;
 
@@ -155,6 +157,23 @@ TEST_CASE("YT-6 max_contacts replaces the oldest, or one that is gone, or refuse
   SUBCASE("the user's own number beats the general one") {
     site.users["200"].parameters = {{"max_contacts", "3"}};
     CHECK(phone.enroll({"<sip:c@198.51.100.7>"}).contacts().size() == 3);
+  }
+}
+
+TEST_CASE("YT-6 where nobody set a number a user has 128 contacts at most, and a number that was set may be larger") {
+  Site site;
+  Phone phone{site};
+  for (const auto& [number, most] : {std::pair(0u, 128u), {150u, 150u}}) {
+    CAPTURE(number);
+    site.settings->registrar.max_contacts = number;
+    for (unsigned contact = 0; contact < most + 2; ++contact) {
+      CHECK(phone.enroll({fmt::format("<sip:{}@198.51.100.7>", contact)}).code == 200);
+      site.engine.advance(10ms);
+    }
+    const auto contacts = site.contacts_of("200");
+    CHECK(contacts.size() == most);
+    CHECK(std::ranges::count(contacts, "sip:0@198.51.100.7") == 0);  // the oldest went
+    CHECK(std::ranges::count(contacts, fmt::format("sip:{}@198.51.100.7", most + 1)) == 1);
   }
 }
 
