@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -74,8 +75,9 @@ CompletedStore::Position CompletedStore::add(const Entry& entry, MonoTime until)
   }
   Block& block = blocks_.back();
   auto* record = new (block.memory.get() + block.used) Record(head);
-  char* const end = std::ranges::copy(entry.key, record->text()).out;
-  std::ranges::copy(entry.response, end);  // of one that is absorbed there is none, not even an address
+  // Not a copy of iterators, which here is one of byte after byte. Of one that is absorbed there is no answer, not even an address.
+  std::memcpy(record->text(), entry.key.data(), entry.key.size());
+  if (!entry.response.empty()) std::memcpy(record->text() + entry.key.size(), entry.response.data(), entry.response.size());
   const Position position = next_;
   index(entry.hash, position);
   if (entry.merge_hash != 0) index(entry.merge_hash, position);
