@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <utility>
 
 namespace jackfield::bindings {
 namespace param = messages::param;
@@ -53,11 +55,7 @@ consteval std::uint8_t place_of(std::string_view name) {
     if (kKept[i] == name) return static_cast<std::uint8_t>(i + 1);
   throw "not kept";
 }
-
-void append_text(std::string& out, std::string_view text) {
-  append_number(out, text.size());
-  out.append(text);
-}
+constexpr auto kId = place_of(param::kConnectionId), kReliable = place_of(param::kConnectionReliable);
 
 std::optional<std::string_view> take_text(std::string_view& bytes) {
   const auto size = take_small(bytes);
@@ -160,7 +158,7 @@ std::optional<std::string_view> PackedBinding::parameter(std::string_view name) 
 }
 
 PackedBinding::Connection PackedBinding::connection() const {
-  constexpr auto kId = place_of(param::kConnectionId), kReliable = place_of(param::kConnectionReliable);
+  if (connection_) return *connection_;
   Connection connection;
   for (auto rest = parameters_; !rest.empty();) {
     const auto first = static_cast<std::uint8_t>(rest.front());
@@ -190,25 +188,46 @@ bool PackedBinding::lists(std::string_view names, std::string_view name) {
 }
 
 void BindingPacker::begin(std::string_view username, std::string_view key, std::string_view data) {
-  bytes_.clear();
-  append_text(bytes_, username);
-  append_text(bytes_, key);
+  size_ = id_at_ = id_size_ = 0;
+  reliable_ = false;
+  put_text(username);
   key_size_ = key.size();
-  key_at_ = bytes_.size() - key_size_;
-  append_text(bytes_, data);
+  key_at_ = put_text(key);
+  put_text(data);
 }
 
 void BindingPacker::add(std::string_view name, std::string_view value) { add(code_of(name), name, value); }
 
 void BindingPacker::add(std::uint8_t code, std::string_view name, std::string_view value) {
   // Most phones are known by their contact.
-  const bool same = key_size_ != 0 && value == std::string_view(bytes_).substr(key_at_, key_size_);
-  bytes_.push_back(static_cast<char>(same ? code | kSameAsKey : code));
-  if (code == 0) append_text(bytes_, name);
-  if (!same) append_text(bytes_, value);
+  const bool same = key_size_ != 0 && value == at(key_at_, key_size_);
+  *room(1) = static_cast<char>(same ? code | kSameAsKey : code);
+  if (code == 0) put_text(name);
+  const std::size_t value_at = same ? key_at_ : put_text(value);
+  // Of several of that name the last counts, as it does for whoever reads them.
+  if (code == kId) id_at_ = value_at, id_size_ = value.size();
+  if (code == kReliable) reliable_ = parse_boolean(value).value_or(false);
 }
 
-PackedBinding BindingPacker::packed() const { return PackedBinding::of_checked(bytes_); }
+char* BindingPacker::room(std::size_t bytes) {
+  if (size_ + bytes > bytes_.size()) bytes_.resize(std::max(size_ + bytes, 2 * bytes_.size()));
+  return bytes_.data() + std::exchange(size_, size_ + bytes);
+}
+
+std::size_t BindingPacker::put_text(std::string_view text) {
+  auto length = text.size();
+  for (; length >= 0x80; length >>= 7) *room(1) = static_cast<char>(length | 0x80);
+  char* const to = room(1 + text.size());
+  *to = static_cast<char>(length);
+  if (!text.empty()) std::memcpy(to + 1, text.data(), text.size());
+  return size_ - text.size();
+}
+
+PackedBinding BindingPacker::packed() const {
+  auto packed = PackedBinding::of_checked(at(0, size_));
+  packed.connection_ = {.id = at(id_at_, id_size_), .reliable = reliable_};
+  return packed;
+}
 
 PackedBinding BindingPacker::pack(const Message& user_register) {
   begin(user_register.get(param::kUsername), user_register.get(param::kBinding), user_register.get(param::kData));

@@ -66,7 +66,9 @@ class PackedBinding {
   bool take_head(std::string_view& bytes);
   std::optional<Parameter> take_parameter(std::string_view& bytes) const;
 
+  friend class BindingPacker;
   std::string_view bytes_, username_, key_, data_, parameters_;
+  std::optional<Connection> connection_;  // whoever made it knows
 };
 
 /// Builds packed bytes; the buffer is used again and again.
@@ -82,8 +84,16 @@ class BindingPacker {
  private:
   void add(std::uint8_t code, std::string_view name, std::string_view value);
 
-  std::string bytes_;
+  char* room(std::size_t bytes);
+  /// Where its first byte is.
+  std::size_t put_text(std::string_view text);
+  std::string_view at(std::size_t offset, std::size_t size) const { return std::string_view(bytes_).substr(offset, size); }
+
+  std::string bytes_;     // longer than what is in it: it grows once
+  std::size_t size_ = 0;
   std::size_t key_at_ = 0, key_size_ = 0;
+  std::size_t id_at_ = 0, id_size_ = 0;  // of the connection
+  bool reliable_ = false;
 };
 
 }  // namespace jackfield::bindings

@@ -58,6 +58,26 @@ TEST_CASE("a parameter that repeats the key costs one byte and reads like any ot
   CHECK(packed->parameter("q") == "");
 }
 
+TEST_CASE("whoever packed a binding knows its connection as those do who read the bytes") {
+  BindingPacker packer;
+  using Parameters = std::vector<std::pair<std::string, std::string>>;
+  for (const auto& parameters : {
+           Parameters{},
+           Parameters{{"connection_id", "tcp-1"}, {"connection_reliable", "true"}},
+           Parameters{{"connection_reliable", "no"}, {"connection_id", ""}},
+           Parameters{{"connection_id", "key"}, {"ip_host", "192.0.2.7"}, {"connection_reliable", "yes"}},
+           Parameters{{"connection_id", "one"}, {"connection_id", "two"}, {"connection_reliable", "true"}, {"connection_reliable", "maybe"}},
+       }) {
+    packer.begin("101", "key", "sip/x");
+    for (const auto& [name, value] : parameters) packer.add(name, value);
+    const auto packed = packer.packed();
+    const auto read = PackedBinding::parse(packed.bytes());
+    REQUIRE(read);
+    CHECK(packed.connection().id == read->connection().id);
+    CHECK(packed.connection().reliable == read->connection().reliable);
+  }
+}
+
 TEST_CASE("the table agrees with a plain map through thousands of changes") {
   std::mt19937 random(42);
   BindingTable table;
