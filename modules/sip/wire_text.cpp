@@ -34,6 +34,12 @@ std::optional<std::string_view> value_of(std::string_view line, std::string_view
   return trimmed(line.substr(1));
 }
 
+/// value_of() with a glance at how nearly everybody writes it: `usual` is the name, a colon and one blank.
+std::optional<std::string_view> value_of(std::string_view line, std::string_view name, std::string_view usual) {
+  if (!line.starts_with(usual)) return value_of(line, name);
+  return trimmed(line.substr(usual.size()));
+}
+
 /// `limit`: where the line ends; a method that reaches it is none.
 Recorded kind_of(std::string_view method, std::size_t limit) {
   if (method.empty() || method.size() >= limit) return Recorded::nothing;
@@ -129,9 +135,9 @@ WirePeek peek(std::string_view bytes) {
     const char letter = lower(rest.front()), next = rest.size() > 1 ? lower(rest[1]) : '\0';
     if (letter == '\n' || (letter == '\r' && next == '\n')) break;
     if (letter == 'c' && next == 'a') {
-      if (const auto id = value_of(rest.substr(0, end), "call-id")) found.call_id = *id;
+      if (const auto id = value_of(rest.substr(0, end), "call-id", "Call-ID: ")) found.call_id = *id;
     } else if (letter == 'c' && next == 's' && response) {
-      if (const auto cseq = value_of(rest.substr(0, end), "cseq")) {
+      if (const auto cseq = value_of(rest.substr(0, end), "cseq", "CSeq: ")) {
         const auto method = trimmed(cseq->substr(std::min(cseq->find(' '), cseq->size())));
         found.kind = kind_of(method, method.size() + 1);
         method_known = true;

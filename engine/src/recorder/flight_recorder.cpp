@@ -52,6 +52,14 @@ std::string_view shown_return(std::string_view message, std::string_view value) 
 
 bool same_place(std::string_view a, std::string_view b) { return a.data() == b.data() && a.size() == b.size(); }
 
+/// How many of them are the same at the beginning, in the same places.
+std::size_t untouched(std::span<const Parameter> a, std::span<const Parameter> b) {
+  const std::size_t size = std::min(a.size(), b.size());
+  std::size_t i = 0;
+  while (i < size && same_place(a[i].value, b[i].value) && same_place(a[i].name, b[i].name)) ++i;
+  return i;
+}
+
 }  // namespace
 
 std::span<const std::pair<std::string_view, Recorded>> recorded_messages() { return kRecorded; }
@@ -166,8 +174,7 @@ FlightRecorder::Open FlightRecorder::begin(const Message& message, Recorded kind
   std::uint16_t count = 0;
   for (const auto& [name, value] : parameters) {
     if (bytes.size() > recorder::kLongestDispatch || count == UINT16_MAX) break;
-    bytes.put_name(name);
-    bytes.put_value(shown(name, value));
+    bytes.put_parameter(name, shown(name, value));
     ++count;
   }
   std::memcpy(bytes.at(counted_at), &count, sizeof count);
@@ -217,28 +224,28 @@ void FlightRecorder::resumed(Recording& recording, const Message& message, Answe
 void FlightRecorder::write_changes(Recording& recording, const Message& message) {
   const auto parameters = message.parameters();
   auto& before = recording.before;
-  const bool same = parameters.size() == before.size() &&
-                    (before.empty() || std::memcmp(before.data(), parameters.data(), parameters.size_bytes()) == 0);
-  if (!same) {
-    std::size_t known = 0;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
+  // What a handler says comes last, as a rule: what it found is passed over.
+  const std::size_t first = untouched(parameters, before);
+  if (first < parameters.size() || first < before.size()) {
+    std::size_t known = first;
+    for (std::size_t i = first; i < parameters.size(); ++i) {
       const auto& [name, value] = parameters[i];
       // As a rule each stands where it stood, its name in the same place.
       const Parameter* old = i < before.size() && same_place(before[i].name, name) ? &before[i] : nullptr;
-      if (old == nullptr)
+      if (old == nullptr && first < before.size())  // else it is new: all that was there has been passed over
         if (const auto found = std::ranges::find(before, name, &Parameter::name); found != before.end()) old = &*found;
       known += old != nullptr ? 1 : 0;
       if (old != nullptr && (same_place(old->value, value) || old->value == value)) continue;
       if (!recording.step(Step::Kind::set)) break;
-      recording.bytes.put_name(name);
-      recording.bytes.put_value(shown(name, value));
+      recording.bytes.put_parameter(name, shown(name, value));
     }
     if (known < before.size()) {
       for (const auto& old : before)
         if (std::ranges::find(parameters, old.name, &Parameter::name) == parameters.end() && recording.step(Step::Kind::erased))
           recording.bytes.put_name(old.name);
     }
-    before.assign(parameters.begin(), parameters.end());
+    before.resize(first);
+    before.insert(before.end(), parameters.begin() + static_cast<std::ptrdiff_t>(first), parameters.end());
   }
   if (!same_place(recording.name, message.name())) {
     // Scripts say the name again.

@@ -7,6 +7,7 @@
 #include <jackfield/clock.h>
 #include <jackfield/recorder.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -107,15 +108,24 @@ class Writer {
     copy(to + 1, name.data(), size);
   }
   /// The same, but its whole length stays known.
-  void put_value(std::string_view value) {
-    const std::size_t kept = value.size() < kLongestValue ? value.size() : kLongestValue;
-    const auto length = static_cast<std::uint32_t>(value.size());
-    char* const to = room(sizeof length + kept);
-    std::memcpy(to, &length, sizeof length);
-    copy(to + sizeof length, value.data(), kept);
+  void put_value(std::string_view value) { write_value(room(kLengthSize + kept_of(value)), value); }
+  /// A name and a value: most of a record is made of them.
+  void put_parameter(std::string_view name, std::string_view value) {
+    const std::size_t size = name.size() < kLongestName ? name.size() : kLongestName;
+    char* const to = room(1 + size + kLengthSize + kept_of(value));
+    to[0] = static_cast<char>(size);
+    copy(to + 1, name.data(), size);
+    write_value(to + 1 + size, value);
   }
 
  private:
+  static constexpr std::size_t kLengthSize = sizeof(std::uint32_t);
+  static std::size_t kept_of(std::string_view value) { return value.size() < kLongestValue ? value.size() : kLongestValue; }
+  static void write_value(char* to, std::string_view value) {
+    const auto length = static_cast<std::uint32_t>(value.size());
+    std::memcpy(to, &length, sizeof length);
+    copy(to + sizeof length, value.data(), kept_of(value));
+  }
   /// Most names and values are short: two moves that overlap cost less than finding out how to copy them.
   static void copy(char* to, const char* from, std::size_t size) {
     const auto ends = [&]<class Word>(Word) {
@@ -125,7 +135,8 @@ class Writer {
       std::memcpy(to, &first, sizeof first);
       std::memcpy(to + size - sizeof last, &last, sizeof last);
     };
-    if (size > 16) std::memcpy(to, from, size);
+    if (size > 32) std::memcpy(to, from, size);
+    else if (size >= 16) ends(std::array<std::uint64_t, 2>{});
     else if (size >= 8) ends(std::uint64_t{});
     else if (size >= 4) ends(std::uint32_t{});
     else
