@@ -133,8 +133,12 @@ Task<Answer> Database::ask(std::shared_ptr<Database> self, std::shared_ptr<const
     return true;
   };
 
-  auto resolving = resolve(self, handler, query, account, answer);
-  if (const Query* const real = co_await std::move(resolving)) {
+  const Query* real = query;
+  if (query->indirect()) {  // others are spared a coroutine
+    auto resolving = resolve(self, handler, query, account, answer);
+    real = co_await std::move(resolving);
+  }
+  if (real != nullptr) {
     given = values.of(*real);
     if (may_cache) question = cache_key(handler->section, account, given);
     if (may_cache && self->is_away(account) && remembered()) co_return std::move(*answer);
