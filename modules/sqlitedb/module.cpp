@@ -6,6 +6,8 @@
 
 #include <jackfield/module.h>
 
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -56,7 +58,12 @@ class SqliteModule final : public ModuleOf<SqlitePlan> {
   std::optional<database::Accounts> accounts_;
 };
 
-std::unique_ptr<Module> make() { return std::make_unique<SqliteModule>(); }
+std::unique_ptr<Module> make() {
+  // Nobody reads SQLite's count of its memory, for which every allocation takes a lock. Refused once SQLite is in use, as when the
+  // module is loaded again: then it is so already.
+  (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  return std::make_unique<SqliteModule>();
+}
 
 tl::expected<std::unique_ptr<DirectDatabase>, std::string> open_database(const Settings& settings, std::string_view name,
                                                                          const std::filesystem::path& state_dir) {
