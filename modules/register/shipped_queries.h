@@ -46,7 +46,8 @@ initquery=DELETE FROM bindings WHERE nodename = '${nodename}' AND connection_rel
 
 inline constexpr std::string_view kUnregister =
     R"(query=DELETE FROM bindings WHERE (username = '${username}' AND '${username}' <> '' AND ('${binding}' = '' OR binding = '${binding}')) \
-  OR ('${username}' = '' AND '${connection_id}' <> '' AND nodename = '${nodename}' AND connection_id = '${connection_id}')
+  OR ('${username}' = '' AND '${connection_id}' <> '' AND nodename = '${nodename}' AND connection_id = '${connection_id}' \
+  AND connection_reliable = 'true')
 )";
 
 inline constexpr std::string_view kBindings =

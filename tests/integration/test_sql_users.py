@@ -43,11 +43,19 @@ class SqlUsers:
         again = self.jackfield.command("db", "init", ACCOUNT, check=False)
         self.assertEqual(again.returncode, 1)
         self.assertIn("jackfield db upgrade", again.stderr)
-        self.assertIn("version 1", self.jackfield.command("db", "upgrade", ACCOUNT).stdout)
-        self.assertEqual(self.rows("SELECT count(*) FROM jackfield_schema"), [["1"]])
+        self.assertIn("version 2", self.jackfield.command("db", "upgrade", ACCOUNT).stdout)
+        self.assertEqual(self.rows("SELECT count(*) FROM jackfield_schema"), [["2"]])
         nowhere = self.jackfield.command("db", "init", "elsewhere", check=False)
         self.assertEqual(nowhere.returncode, 1)
         self.assertIn("elsewhere", nowhere.stderr)
+
+    def test_tables_of_an_older_version_get_what_is_new_and_keep_what_is_in_them(self):
+        self.database.sql("INSERT INTO users (username) VALUES ('101'); DROP INDEX bindings_connection; CREATE INDEX bindings_node ON bindings (nodename); "
+                          "DELETE FROM jackfield_schema WHERE version > 1")
+        upgraded = self.jackfield.command("db", "upgrade", ACCOUNT).stdout
+        self.assertIn("002-connections", upgraded)
+        self.assertNotIn("001", upgraded)
+        self.assertEqual(self.rows("SELECT username FROM users"), [["101"]])
 
     def test_YT_18_check_says_how_the_values_of_each_query_go_to_the_database(self):
         checked = self.jackfield.command("db", "check").stdout.splitlines()
