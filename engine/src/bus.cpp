@@ -6,6 +6,10 @@ namespace jackfield {
 
 namespace {
 
+/// Scripts choose the names of messages: what is kept of them for ever is bounded.
+constexpr std::size_t kMostLabels = 4096, kLongestLabel = 128;
+constexpr const char* kOneOfMany = "a handler of one of too many names";
+
 Task<bool> keep_proviso(std::unique_ptr<Verdict::Open> open) {
   auto waiting = open->durable.wait();
   const std::string error = co_await std::move(waiting);
@@ -122,6 +126,8 @@ void Bus::Impl::tell(const Message& message, bool handled) {
 const char* Bus::Impl::label_of(const HandlerOptions& options) {
   auto label = fmt::format("{}:{}{}{}", options.message.empty() ? "*" : options.message, options.priority, options.track.empty() ? "" : " ",
                            options.track);
+  if (label.size() > kLongestLabel) label.resize(kLongestLabel);
+  if (labels.size() >= kMostLabels && !labels.contains(label)) return kOneOfMany;
   return labels.insert(std::move(label)).first->c_str();
 }
 

@@ -108,7 +108,7 @@ struct Bus::Impl : std::enable_shared_from_this<Bus::Impl> {
   WatcherList watchers_of_all;
   std::unordered_map<std::uint64_t, HandlerEntry*> handler_of_id;
   std::unordered_map<std::uint64_t, WatcherEntry*> watcher_of_id;
-  std::set<std::string> labels;  // kept: the watchdog's thread may be reading one
+  std::set<std::string> labels;  // kept, up to a number: the watchdog's thread may be reading one
   std::vector<std::unique_ptr<HandlerEntry>> withdrawn_handlers;
   std::vector<std::unique_ptr<WatcherEntry>> withdrawn_watchers;
   int depth = 0;

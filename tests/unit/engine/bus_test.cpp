@@ -2,7 +2,11 @@
 
 #include "support/test_engine.h"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
+
+#include <malloc.h>
 
 using namespace jackfield;
 
@@ -351,4 +355,24 @@ TEST_CASE("a subscription may outlive its bus") {
   }
   left.reset();
   CHECK_FALSE(left);
+}
+
+TEST_CASE("names that a script makes up and gives up again leave nothing behind for ever") {
+  TestEngine engine;
+  const auto used = [] { return mallinfo2().uordblks; };
+  const auto come_and_go = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const auto name = fmt::format("made.up.{}{}", i, std::string(1000, 'x'));
+      const auto handler = engine.bus().install({.message = name, .track = name}, [](Message&) { return true; });
+      const auto watcher = engine.bus().watch(name, [](const Message&, bool) {});
+    }
+  };
+  come_and_go(0, 10000);
+  const auto before = used();
+  come_and_go(10000, 60000);
+  CHECK(used() < before + 100'000);
+  Message message("made.up.1");
+  const auto late = engine.bus().install({.message = "made.up.1"}, [](Message&) -> Verdict { throw std::runtime_error("broken"); });
+  CHECK_FALSE(engine.dispatch(message).value());
+  CHECK(engine.logged("broken"));  // and is found all the same
 }
