@@ -1,5 +1,6 @@
 #include "accounts.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 #include <jackfield/messages/user.h>
 
@@ -85,6 +86,7 @@ Verdict Accounts::engine_command(Message& message) {
   }
   const auto line = message.get(param::kLine);
   if (line != kVerb && !line.starts_with(fmt::format("{} ", kVerb))) return false;
+  if (line != kVerb && !may_change(message)) return true;
   std::string answer;
   const bool done = command(line, answer);
   message.set_retvalue(answer);

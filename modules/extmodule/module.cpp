@@ -4,6 +4,7 @@
 #include "scripts.h"
 #include "settings.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 #include <jackfield/module.h>
 
@@ -139,6 +140,7 @@ class ExtModule final : public ModuleOf<ExtModulePlan> {
       message.set_retvalue(list.empty() ? "no script runs and none is connected\r\n" : list);
       return true;
     }
+    if (!may_change(message)) return true;
     tl::expected<void, std::string> done;
     if (name.empty()) done = tl::unexpected(std::string(kUsage));
     else if (what == "start") done = scripts_->start(name, argument);

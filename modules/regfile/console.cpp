@@ -1,10 +1,10 @@
 // What people ask a running server: the status line, and `regfile export`.
 #include "regfile.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 
 #include <fmt/format.h>
-
 
 namespace jackfield::regfile {
 namespace param = messages::param;
@@ -43,7 +43,10 @@ Verdict Regfile::engine_status(Message& message) {
 }
 
 Verdict Regfile::engine_command(Message& message) {
-  if (message.get(param::kLine) == kExport) return export_command(message);
+  if (message.get(param::kLine) == kExport) {
+    if (!may_change(message)) return true;
+    return export_command(message);
+  }
   if (message.has(param::kPartline)) {
     const auto line = message.get(param::kPartline);
     const auto word = message.get(param::kPartword);

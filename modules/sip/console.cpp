@@ -1,5 +1,6 @@
 #include "console.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 #include <jackfield/settings.h>
 
@@ -45,6 +46,8 @@ Verdict Console::command(jackfield::Message& message) {
   if (words.empty()) return false;
   if (words[0] == "registration") return registration(words, message);
   if (words[0] != "ban") return false;
+  const bool looks = words.size() == 1 || words[1] == "list";
+  if (!looks && !may_change(message)) return true;
   const Answer answer = ban(words);
   message.set_retvalue(answer.text);
   if (answer.changed) return tell_when_kept(guard_.bans().kept(), message);
@@ -68,6 +71,7 @@ Verdict Console::help(jackfield::Message& message) {
 
 Verdict Console::registration(const Words& words, jackfield::Message& message) {
   const std::string_view what = words.size() > 1 ? std::string_view(words[1]) : std::string_view();
+  if ((what == "add" || what == "remove") && !may_change(message)) return true;
   if (what == "add" && words.size() == 4) return by_hand_.add(message, words[2], words[3]);
   if (what == "remove" && words.size() == 4) return by_hand_.remove(message, words[2], words[3] == "all" ? std::string_view() : std::string_view(words[3]));
   if (what == "list" && words.size() <= 3) {

@@ -16,6 +16,10 @@
 
 namespace jackfield {
 
+/// For handlers of engine.command: whether whoever gave the command may change something (`cmd_admin`). If not, the answer says so, and
+/// the command is handled: every command that changes something asks this first.
+bool may_change(Message& command);
+
 /// none: `auth`, `help`, `quit`, `echo`; user: may look, too; admin: may do everything.
 enum class ConsoleLevel : std::uint8_t { none, user, admin };
 

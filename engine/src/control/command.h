@@ -31,7 +31,7 @@ struct Command {
   std::string_view verb;
   std::string_view usage;  ///< what follows the verb
   std::string_view doc;    ///< one sentence, without its full stop
-  bool changes;            ///< refused without `cmd_admin`
+  bool changes;            ///< asks may_change() first
   Task<ControlAnswer> (*run)(CommandCall call);
   /// What may stand behind these words; the first is the verb.
   std::vector<std::string> (*complete)(Server& server, const std::vector<std::string>& before) = nullptr;

@@ -2,6 +2,7 @@
 
 #include "lifecycle/server.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 
 #include <fmt/format.h>
@@ -138,11 +139,9 @@ Message caller_of(const Message& message) {
 }
 
 Task<bool> answer(const Command& command, CommandCall call, Message& message) {
-  ControlAnswer answer{false, "this changes something, and needs the level admin\n"};
-  if (!command.changes || message.flag(param::kCmdAdmin)) {
-    auto running = command.run(std::move(call));
-    answer = co_await std::move(running);
-  }
+  if (command.changes && !may_change(message)) co_return true;
+  auto running = command.run(std::move(call));
+  const auto answer = co_await std::move(running);
   message.set_retvalue(with_crlf(answer.text));
   if (!answer.ok) message.set_flag(param::kOperationStatus, false);
   co_return true;

@@ -32,7 +32,19 @@ std::string_view trimmed(std::string_view text) {
 
 std::string_view first_word(std::string_view text) { return text.substr(0, text.find_first_of(kBlanks)); }
 
+/// What somebody is told who may not do that, or not yet.
+std::string no_rights(std::string_view line, bool machine, std::string_view why) {
+  return machine ? fmt::format("%%=*:fail=noauth:{}\r\n", masked_command(line)) : fmt::format("{}\r\n", why);
+}
+
 }  // namespace
+
+bool may_change(Message& command) {
+  if (command.flag(param::kCmdAdmin)) return true;
+  command.set_retvalue(no_rights(command.get(param::kLine), command.flag(param::kCmdMachine), "this changes something, and needs the level admin"));
+  command.set_flag(param::kOperationStatus, false);
+  return false;
+}
 
 std::shared_ptr<ConsoleSession> ConsoleSession::make(Engine& engine, ConsoleOptions options, Stream stream) {
   return std::shared_ptr<ConsoleSession>(new ConsoleSession(engine, std::move(options), std::move(stream)));
@@ -116,10 +128,7 @@ Task<ConsoleAnswer> ConsoleSession::execute(std::shared_ptr<ConsoleSession> self
   if (line.front() == '?') line = "help " + std::string(trimmed(std::string_view(line).substr(1)));
   const auto verb = std::string(first_word(line));
   const auto rest = std::string(trimmed(std::string_view(line).substr(verb.size())));
-  if (!self->may(verb, line)) {
-    co_return ConsoleAnswer{false, self->machine_ ? fmt::format("%%=*:fail=noauth:{}\r\n", masked_command(line))
-                                                  : fmt::format("`{}` needs `auth PASSWORD` first\r\n", verb)};
-  }
+  if (!self->may(verb, line)) co_return ConsoleAnswer{false, no_rights(line, self->machine_, fmt::format("`{}` needs `auth PASSWORD` first", verb))};
   if (verb == "quit") co_return ConsoleAnswer{true, self->machine_ ? "%%=quit\r\n" : "", true};
   if (verb == "echo") co_return ConsoleAnswer{true, rest + "\r\n"};
   if (among(kSwitches, verb)) co_return self->toggle(verb, rest);

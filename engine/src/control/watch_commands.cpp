@@ -4,6 +4,7 @@
 #include "lifecycle/server.h"
 #include "log/levels.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 
 #include <fmt/format.h>
@@ -56,7 +57,8 @@ Task<ControlAnswer> run_events(CommandCall call) {
     auto text = lines_of(feed.events(), call.word(1));
     co_return ControlAnswer{true, text.empty() ? "no warning and no error\n" : std::move(text)};
   }
-  if (!call.asked.flag(param::kCmdAdmin)) co_return ControlAnswer{false, "this changes something, and needs the level admin\n"};
+  call.asked.set(param::kLine, call.rest(0));
+  if (!may_change(call.asked)) co_return ControlAnswer{false, std::string(call.asked.retvalue())};
   co_return ControlAnswer{true, fmt::format("{} events are forgotten\n", feed.clear_events(call.word(2)))};
 }
 

@@ -1,5 +1,6 @@
 #include "line/commands.h"
 
+#include <jackfield/console.h>
 #include <jackfield/engine.h>
 #include <jackfield/messages/engine.h>
 
@@ -55,6 +56,7 @@ bool Commands::command(jackfield::Message& message) {
   if (what == "list" && words.size() <= 2) return said(list(), true);
   // add, enable and the like change files: another module's.
   if (what != "show" && what != "register" && what != "unregister") return false;
+  if (what != "show" && !may_change(message)) return true;
   if (words.size() != 3) return said(kUsage, false);
   auto* const connection = table_.find(words[2]);
   if (!connection) return said(fmt::format("there is no connection `{}`\r\n", words[2]), false);

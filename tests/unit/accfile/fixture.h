@@ -45,7 +45,7 @@ class Site : public ModuleHost {
     engine().run_until_idle();
   }
   std::string command(std::string_view line, bool expected = true) {
-    auto made = message("engine.command", {{"line", line}});
+    auto made = message("engine.command", {{"line", line}, {"cmd_admin", "true"}});
     CHECK(ask(made) == expected);
     engine().run_until_idle();
     return std::string(made.retvalue());

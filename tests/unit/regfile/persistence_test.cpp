@@ -238,7 +238,7 @@ TEST_CASE("a registration that still waits when the module is unloaded is saved,
 TEST_CASE("regfile export writes the file of a running server") {
   Users users(kUsers);
   CHECK(users.add({.user = "101", .connection = "tcp:1", .reliable = true}));
-  auto asked = users.message("engine.command", {{"line", "regfile export"}});
+  auto asked = users.message("engine.command", {{"line", "regfile export"}, {"cmd_admin", "true"}});
   CHECK(users.ask(asked));
   CHECK(asked.retvalue().find(users.file().string()) != std::string::npos);
   CHECK(read_text(users.file()).find("connection_reliable=true") != std::string::npos);
@@ -248,14 +248,14 @@ TEST_CASE("regfile export writes the file of a running server") {
   CHECK(completed.retvalue() == "export");
 
   Users in_memory(kInMemory);
-  auto refused = in_memory.message("engine.command", {{"line", "regfile export"}});
+  auto refused = in_memory.message("engine.command", {{"line", "regfile export"}, {"cmd_admin", "true"}});
   CHECK_FALSE(in_memory.ask(refused));
   CHECK(refused.retvalue().find("file=") != std::string::npos);
 
   // A folder stands where the file is to be.
   std::filesystem::remove(users.file());
   std::filesystem::create_directories(users.file() / "full");
-  auto failed = users.message("engine.command", {{"line", "regfile export"}});
+  auto failed = users.message("engine.command", {{"line", "regfile export"}, {"cmd_admin", "true"}});
   CHECK_FALSE(users.ask(failed));
   CHECK(failed.retvalue().find("Bindings not written: cannot replace " + users.file().string()) != std::string::npos);
   std::filesystem::remove_all(users.file());

@@ -135,7 +135,7 @@ bool World::logout(const std::string& name) {
 
 std::string World::command(const std::string& line) {
   jackfield::Message message(messages::kEngineCommand);
-  message.set("line", line);
+  message.set("line", line).set("cmd_admin", "true");
   engine.dispatch(message);
   return std::string(message.retvalue());
 }
