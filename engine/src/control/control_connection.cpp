@@ -3,7 +3,6 @@
 #include "control/protocol.h"
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
 
 #include <fmt/format.h>
 
@@ -52,7 +51,7 @@ Task<> ControlConnection::serve(std::shared_ptr<ControlConnection> self) {
     auto answering = answer(self, std::move(*line));
     std::string bytes = co_await std::move(answering);
     self->send(std::move(bytes));
-    auto taking = all_taken(self);
+    auto taking = answer_taken(self);
     if (!co_await std::move(taking)) break;
   }
   self->session_->close();
@@ -104,18 +103,24 @@ Task<std::string> ControlConnection::answer(std::shared_ptr<ControlConnection> s
   co_return framed({answer.ok, plain_lines(answer.text)});
 }
 
-/// A client whose answer waits for it any longer is gone. While the server ends, nothing limits the wait but the end itself.
-Task<bool> ControlConnection::all_taken(std::shared_ptr<ControlConnection> self) {
-  if (self->writing_.empty() && self->out_.empty()) co_return true;
-  auto waiting = self->waits_->open<bool>(kIdle);
-  self->taken_ = waiting.id();
-  const auto taken = co_await waiting.wait();
-  self->taken_ = 0;
-  if (!taken && taken.error().kind == PendingError::Kind::late) {
+/// What is streamed behind the answer is not waited for: it may never end. A client that takes nothing at all for so long is gone. While the
+/// server ends, nothing limits the wait but the end itself.
+Task<bool> ControlConnection::answer_taken(std::shared_ptr<ControlConnection> self) {
+  self->awaited_ = self->queued_;
+  while (self->taken_ < self->awaited_ && !self->broken_) {
+    const auto before = self->taken_;
+    auto waiting = self->waits_->open<bool>(kIdle);
+    self->waiting_ = waiting.id();
+    const auto taken = co_await waiting.wait();
+    self->waiting_ = 0;
+    if (taken) continue;
+    if (taken.error().kind != PendingError::Kind::late) co_return false;
+    if (self->taken_ != before) continue;  // slow, but it reads
     boost::system::error_code ignored;
     self->socket_.close(ignored);
+    co_return false;
   }
-  co_return taken && *taken;
+  co_return !self->broken_;
 }
 
 void ControlConnection::stream(std::string_view lines) {
@@ -129,17 +134,27 @@ void ControlConnection::stream(std::string_view lines) {
 }
 
 void ControlConnection::send(std::string bytes) {
+  if (broken_) return;
+  queued_ += bytes.size();
   out_ += bytes;
   if (writing_.empty()) write();
 }
 
+/// By parts, so that taken_ tells who reads slowly from who does not read.
 void ControlConnection::write() {
-  writing_.swap(out_);
-  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-    self->writing_.clear();
-    if (error) self->out_.clear();
-    if (!self->out_.empty()) self->write();
-    else if (self->taken_ != 0) self->waits_->complete<bool>(self->taken_, !error);
+  if (written_ == writing_.size()) {
+    writing_.clear();
+    written_ = 0;
+    writing_.swap(out_);
+  }
+  if (writing_.empty()) return;
+  socket_.async_write_some(asio::buffer(writing_) + written_, [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
+    self->broken_ = static_cast<bool>(error);
+    self->taken_ += bytes;
+    self->written_ += bytes;
+    const bool through = self->broken_ || self->taken_ >= self->awaited_;
+    if (through && self->waiting_ != 0) self->waits_->complete<bool>(self->waiting_, true);
+    if (!self->broken_) self->write();
   });
 }
 

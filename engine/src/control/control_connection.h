@@ -26,7 +26,7 @@ class ControlConnection : public std::enable_shared_from_this<ControlConnection>
   /// Nothing: the end.
   static Task<std::optional<std::string>> read_line(std::shared_ptr<ControlConnection> self);
   static Task<std::string> answer(std::shared_ptr<ControlConnection> self, std::string line);
-  static Task<bool> all_taken(std::shared_ptr<ControlConnection> self);
+  static Task<bool> answer_taken(std::shared_ptr<ControlConnection> self);
   void stream(std::string_view lines);
   void send(std::string bytes);
   void write();
@@ -35,10 +35,14 @@ class ControlConnection : public std::enable_shared_from_this<ControlConnection>
   std::shared_ptr<ConsoleSession> session_;
   std::shared_ptr<Pendings> waits_;
   std::string in_, out_, writing_;
+  std::size_t written_ = 0;               ///< of writing_
+  std::uint64_t queued_ = 0, taken_ = 0;  ///< bytes for the client since it came, and those that it has taken
+  std::uint64_t awaited_ = 0;             ///< what taken_ reaches when the last answer is through
   std::size_t left_out_ = 0;
-  PendingId reading_ = 0, taken_ = 0;
+  PendingId reading_ = 0, waiting_ = 0;
   bool console_ = false;  ///< somebody sits there, and may be silent
   bool closed_ = false;
+  bool broken_ = false;   ///< nothing reaches the client any more
 };
 
 }  // namespace jackfield

@@ -12,7 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -228,6 +230,51 @@ TEST_CASE("server: a client that does not read or does not end its line holds up
   CHECK_FALSE(ask_server(home.state(), long_line));
   CHECK(server.stop());
   close(silent);
+}
+
+TEST_CASE("server: a console that reads slowly gets its answers, though what is streamed to it never ends") {
+  const Home home;
+  Running server(home);
+  const int console = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto path = control_socket(home.state()).string();
+  REQUIRE(path.size() < sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  REQUIRE(connect(console, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  const timeval patience{.tv_sec = 5, .tv_usec = 0};
+  setsockopt(console, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const auto say = [&](std::string_view line) { REQUIRE(write(console, line.data(), line.size()) == static_cast<ssize_t>(line.size())); };
+  say("%%console 80 24\nmachine on\n");
+
+  std::atomic<bool> done = false;
+  const auto flood = [&] {
+    const auto long_status = "status " + std::string(15000, 'x');  // everybody who watches sees it
+    while (!done) (void)ask_server(home.state(), long_status);
+  };
+  std::thread one(flood), other(flood);
+  const auto begun = std::chrono::steady_clock::now();
+  std::string seen;
+  const auto sees = [&](std::string_view text) {
+    std::array<char, 16384> part;
+    while (seen.find(text) == std::string::npos && std::chrono::steady_clock::now() - begun < std::chrono::seconds(8)) {
+      const auto got = recv(console, part.data(), part.size(), 0);
+      if (got <= 0) break;
+      seen = seen.substr(seen.size() - std::min<std::size_t>(seen.size(), 100)).append(part.data(), static_cast<std::size_t>(got));
+      std::this_thread::sleep_for(std::chrono::microseconds(300));  // slower than what comes
+    }
+    return seen.find(text) != std::string::npos;
+  };
+  CHECK(sees("xxxx"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  say("date\nversion\nuptime\n");
+  CHECK(sees("%%=date:"));
+  CHECK(sees("Jackfield "));
+  CHECK(sees("%%=uptime:"));
+  done = true;
+  one.join();
+  other.join();
+  close(console);
 }
 
 TEST_CASE("server: where nobody runs, a command says how to start one") {
