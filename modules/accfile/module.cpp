@@ -42,7 +42,8 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
 
   tl::expected<void, Problem> prepare_plan(Engine& engine, AccfilePlan& plan) override {
     if (accounts_) return {};
-    const auto path = plan.general.file.empty() ? std::filesystem::path() : std::filesystem::absolute(engine.state_dir()) / plan.general.file;
+    // Without a server nobody is registered here: what one keeps is not for us.
+    const auto path = plan.general.file.empty() || engine.offline() ? std::filesystem::path() : std::filesystem::absolute(engine.state_dir()) / plan.general.file;
     auto store = bindings::Store::open(engine, {.file = path, .sync = plan.general.sync, .log = "accfile"});
     if (!store) return tl::unexpected(Problem{Problem::Severity::error, plan.file_line, store.error()});
     plan.store = std::move(*store);
@@ -55,11 +56,15 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
     log_ = &engine.log("accfile");
     inbound_ = std::make_unique<Inbound>(engine, connections_, std::move(plan->store));
     accounts_ = std::make_unique<Accounts>(engine);
+    // A server's connections are those that it has logged in; without one, those that it would.
+    if (engine.offline())
+      for (const auto& [name, account] : plan->accounts)
+        if (account.active) connections_.learn(account.message("login", engine.clock().wall()));
     accounts_->use(std::move(plan->general), std::move(plan->accounts));
 
     watches_.push_back(engine.bus().watch(std::string(messages::kUserLogin), [this](const Message& login, bool handled) { learn(login, handled); }));
     const auto on = [&](const messages::MessageName& message, int priority, Handler handler) {
-      const bool dry_run = message.name == messages::kCallRoute.name;  // they only look
+      const bool dry_run = message.name == messages::kUserBindings.name || message.name == messages::kCallRoute.name;  // they only look
       watches_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "accfile", .dry_run = dry_run}, std::move(handler)));
     };
     on(messages::kEngineStart, kStartPriority, [this](Message&) { return accounts_->start(), false; });
@@ -112,4 +117,4 @@ std::unique_ptr<Module> make() { return std::make_unique<AccfileModule>(); }
 }  // namespace jackfield::accfile
 
 JACKFIELD_MODULE(.name = "accfile", .summary = "Accounts in a file: registrations at servers, trunks, and servers that register here", .requires_modules = {},
-                 .keys = &jackfield::accfile::kKeys, .create = jackfield::accfile::make, .commands = jackfield::accfile::kCommands);
+                 .keys = &jackfield::accfile::kKeys, .create = jackfield::accfile::make, .commands = jackfield::accfile::kCommands, .offline = true);

@@ -135,7 +135,7 @@ class RegexRouteModule final : public ModuleOf<RegexRoutePlan> {
   }
 
   Verdict walk(Message& message, std::string_view context, std::string_view match, Finish finish) {
-    Walk walk({*engine_, variables_, *pendings_, engine_->log("regexroute"), dispatching_}, settings_.rules, message, match);
+    Walk walk({*engine_, variables_, *pendings_, engine_->log("regexroute"), dispatching_, enqueued_}, settings_.rules, message, match);
     if (!walk.enter(context)) return false;
     if (!walk.run()) return wait(std::make_unique<Walk>(std::move(walk)), &message, finish);
     walk.leave_trace();
@@ -166,6 +166,7 @@ class RegexRouteModule final : public ModuleOf<RegexRoutePlan> {
   std::optional<Pendings> pendings_;
   std::vector<Bus::Subscription> own_, extra_;
   int dispatching_ = 0;
+  std::shared_ptr<Enqueued> enqueued_ = std::make_shared<Enqueued>();
 };
 
 std::unique_ptr<Module> make() { return std::make_unique<RegexRouteModule>(); }

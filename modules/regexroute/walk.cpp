@@ -20,6 +20,10 @@ using Verb = Action::Verb;
 constexpr Duration kLongestSleep = std::chrono::seconds(60);
 constexpr std::size_t kMostSteps = 200000;  // sections that include themselves twice would go on for ever
 constexpr int kDeepestDispatch = 10;        // a rule that dispatches what it answers would, too
+constexpr long long kLongestChain = 100;    // so would one that enqueues it, a turn later
+constexpr std::string_view kChain = "enqueued_by_rules";  // parameter: how many rules did so in a row
+constexpr std::size_t kMostEnqueued = 10'000;
+constexpr Duration kBreath{100}, kQuiet{1000};
 
 /// Yate's levels: 0 is the worst, 10 says everything.
 void debug_line(Logger& log, std::string_view text) {
@@ -32,13 +36,19 @@ void debug_line(Logger& log, std::string_view text) {
   else log.debug("{}", text);
 }
 
+Task<bool> rehearsed(Bus& bus, Message* question) {
+  DispatchRecord ignored;
+  auto asking = bus.rehearse(*question, ignored);
+  co_return co_await std::move(asking);
+}
+
 }  // namespace
 
 Walk::Walk(WalkServices services, std::shared_ptr<const RuleSet> rules, Message& message, std::string_view match)
     : dry_run_(message.flag(param::kDryRun)),
       recorded_(services.engine.recorder().current()),
       own_variables_(dry_run_ ? std::make_unique<Variables>(services.variables) : nullptr),
-      services_{services.engine, own_variables_ ? *own_variables_ : services.variables, services.pendings, services.log, services.dispatching},
+      services_{services.engine, own_variables_ ? *own_variables_ : services.variables, services.pendings, services.log, services.dispatching, std::move(services.enqueued)},
       rules_(std::move(rules)),
       message_(&message),
       functions_{message, services_.variables, services.engine, services.dispatching},
@@ -104,7 +114,8 @@ bool Walk::know(const Expression& subject) {
     dispatched_ = std::make_unique<Message>(messages::kUserRegistered.name, services_.engine.clock().wall());
     dispatched_->set(param::kUsername, *user);
     asked_ = std::move(user);
-    verdict_.emplace(services_.engine.bus().dispatch(*dispatched_));
+    if (dry_run_) verdict_.emplace(rehearsed(services_.engine.bus(), dispatched_.get()));
+    else verdict_.emplace(services_.engine.bus().dispatch(*dispatched_));
     if (!verdict_->immediate()) return false;
     answered(verdict_->handled());
   }
@@ -179,7 +190,7 @@ bool Walk::act(const Rule& rule) {
       assign(action, *made);
       made->share_payload(*message_);
       if (action.verb == Verb::enqueue) {
-        services_.engine.bus().enqueue(std::move(*made));
+        enqueue(rule, std::move(*made));
         break;
       }
       dispatched_ = std::move(made);
@@ -204,6 +215,27 @@ Task<> Walk::wait() {
     auto pause = services_.pendings.open<bool>(sleep_);
     co_await pause.wait();
   }
+}
+
+/// Rules that enqueue what they answer would, too, keep the engine at it for ever, and with two of a kind fill its memory. One that slept
+/// between is a clock, and may go on.
+void Walk::enqueue(const Rule& rule, Message made) {
+  auto& enqueued = *services_.enqueued;
+  const auto now = services_.engine.clock().wall();
+  const bool at_once = now - message_->created() < kBreath;
+  const auto chain = at_once ? message_->number(kChain) + 1 : 1;
+  const bool too_long = chain > kLongestChain;
+  if (too_long || enqueued.waiting >= kMostEnqueued) {
+    if (now < enqueued.quiet_until) return;
+    enqueued.quiet_until = now + kQuiet;
+    const auto why = too_long ? fmt::format("rules enqueue what rules enqueued, {} times within {} ms each; msleep between them makes a clock of it", kLongestChain, kBreath.count())
+                              : fmt::format("{} messages of rules wait already", enqueued.waiting);
+    services_.log.error("{}:{}: {} is not enqueued: {}", rule.where.file, rule.where.line, made.name(), why);
+    return;
+  }
+  made.set(kChain, chain);
+  ++enqueued.waiting;
+  services_.engine.bus().enqueue(std::move(made), [counted = services_.enqueued](Message&, bool) { --counted->waiting; });
 }
 
 void Walk::assign(const Action& action, Message& into) {

@@ -27,6 +27,12 @@ struct RuleSet {
   }
 };
 
+/// What rules have enqueued.
+struct Enqueued {
+  std::size_t waiting = 0;        ///< and nobody has begun with
+  WallTime quiet_until = {};      ///< what is refused is logged once a second
+};
+
 /// What all walks share. Outlives them.
 struct WalkServices {
   Engine& engine;
@@ -34,6 +40,7 @@ struct WalkServices {
   Pendings& pendings;
   Logger& log;
   int& dispatching;  ///< how many rules wait on the stack for the end of what they dispatch
+  std::shared_ptr<Enqueued> enqueued;
 };
 
 class Walk {
@@ -74,6 +81,7 @@ class Walk {
   /// False: it has to wait.
   bool act(const Rule& rule);
   void assign(const Action& action, Message& into);
+  void enqueue(const Rule& rule, Message made);
   void include(const Rule& rule, std::string_view context);
   void jump(const Rule& rule, std::string_view context);
   bool may_enter(const Rule& rule, std::string_view context, int depth);

@@ -71,7 +71,7 @@ class RegfileModule final : public ModuleOf<RegfilePlan> {
 
  private:
   void install(Engine& engine, const std::string& message, int priority, Verdict (Regfile::*answer)(Message&)) {
-    const bool dry_run = message == messages::kUserAuth.name || message == messages::kCallRoute.name;  // they only look
+    const bool dry_run = message == messages::kUserAuth.name || message == messages::kUserBindings.name || message == messages::kCallRoute.name;  // they only look
     handlers_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "regfile", .dry_run = dry_run},
                                              [this, answer](Message& about) { return (regfile_.get()->*answer)(about); }));
   }

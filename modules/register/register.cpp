@@ -60,7 +60,7 @@ void Register::install(std::string_view message, bool wanted, int priority, Hand
   if (found != handlers_.end()) handlers_.erase(found);
   if (!wanted) return;
   // Each of these looks whether its query may be asked then (rehearsal.h).
-  const bool dry_run = message == messages::kUserAuth.name || message == messages::kCallPreroute.name || message == messages::kCallRoute.name;
+  const bool dry_run = message == messages::kUserAuth.name || message == messages::kUserBindings.name || message == messages::kCallPreroute.name || message == messages::kCallRoute.name;
   handlers_.emplace(key, Installed{priority, engine_.bus().install({.message = std::string(message), .priority = priority, .track = std::string(kTrack), .dry_run = dry_run},
                                                                   std::move(handler))});
 }

@@ -115,7 +115,7 @@ constexpr auto kUnregisterKeys = with_common(std::to_array<Key>({
      .choices = "refuse,pass"}}));
 constexpr auto kBindingsKeys = with_common(std::to_array<Key>({
     sql("query", "Gives the contacts of ${username} as they were registered: columns username, data, expires (seconds since 1970, 0 for never), and any other parameter of user.register."),
-    sql("query_all", "The same of all users, for the start."), deadline(kDeadline)}));
+    sql("query_all", "The same of all users, for the start."), deadline(kDeadline), kDryRun}));
 constexpr auto kTimerKeys = with_common(std::to_array<Key>({sql("query", "Removes what has expired."), deadline("30s")}));
 constexpr auto kPrerouteKeys = with_common(std::to_array<Key>({
     sql("query", "Its columns become parameters of the call."),

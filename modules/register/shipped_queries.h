@@ -51,7 +51,8 @@ inline constexpr std::string_view kUnregister =
 )";
 
 inline constexpr std::string_view kBindings =
-    R"(query=SELECT * FROM bindings WHERE username = '${username}' AND (expires = 0 OR expires > '${now}')
+    R"(dry_run=yes
+query=SELECT * FROM bindings WHERE username = '${username}' AND (expires = 0 OR expires > '${now}')
 query_all=SELECT * FROM bindings WHERE nodename = '${nodename}' AND (expires = 0 OR expires > '${now}')
 )";
 

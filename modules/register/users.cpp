@@ -184,7 +184,7 @@ Verdict user_unregister(const SharedPtr& shared, Message& message) {
 }
 
 Verdict user_bindings(const SharedPtr& shared, Message& message) {
-  if (!message.flag(param::kRegisterRegister, true)) return false;
+  if (!message.flag(param::kRegisterRegister, true) || keeps_out(shared->database->engine(), message, shared->settings->bindings)) return false;
   // sip says its realm with its first question. Hashes that `jackfield user` makes are for ours.
   const auto realm = message.get(param::kRealm);
   if (!realm.empty() && realm != shared->settings->realm && shared->settings->auth.enabled && shared->settings->auth.result.empty()) {

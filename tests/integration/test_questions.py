@@ -255,6 +255,16 @@ class Answers(Routed):
         self.assertEqual(broken.returncode, 3)
         self.assertRegex(broken.stderr, r"regexroute\.conf:\d+")
 
+    def test_N_4_offline_knows_the_connections_that_the_server_would_have(self):
+        carrier = {"type": "trunk", "protocol": "sip", "server": "192.0.2.1", "allowed": "192.0.2.1", "dial_pattern": "^0"}
+        server = self.server({"101": PASSWORD}, modules=("sip", "regfile", "accfile"), start=False, settings={
+            "accfile": {"carrier": {**carrier, "enabled": "yes"}, "other": {**carrier, "enabled": "no", "weight": 200}}})
+        answer = server.command("route", "0301234", "--caller", "101", "username=101", "--offline").stdout
+        self.assertIn("goes to: line/0301234\n", answer)
+        self.assertIn("line=carrier", answer)
+        self.assertIn("these modules were not asked: sip\n", answer)
+        self.assertEqual(os.listdir(server.state), [])
+
     def test_a_script_that_does_not_say_that_it_changes_nothing_is_not_asked(self):
         self.start()
         with open(os.path.join(self.folder, "scripts", "router"), encoding="utf-8") as file:

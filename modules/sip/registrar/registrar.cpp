@@ -35,7 +35,7 @@ Registrar::Registrar(Core& core, Admission& admission)
         if (&message != asking_) unregistered(message);
         return false;
       })),
-      registered_question_(core.engine.bus().install({.message = messages::kUserRegistered, .priority = 100, .track = "sip"},
+      registered_question_(core.engine.bus().install({.message = messages::kUserRegistered, .priority = 100, .track = "sip", .dry_run = true},
                                                      [this](jackfield::Message& message) { return is_registered(message); })),
       registered_(core.engine.metrics().counter("jackfield_sip_registrations_total", "REGISTER requests that were carried out.")),
       failed_(core.engine.metrics().counter("jackfield_sip_failed_registrations_total", "REGISTER requests that were refused after authentication.")),

@@ -98,6 +98,7 @@ class Registrar final : public BindingTable, private Upstream::Owner {
   void unregistered(const jackfield::Message& message);
   Verdict is_registered(const jackfield::Message& message) const;
   static Task<bool> ask_stores(std::unique_ptr<jackfield::Message> question, Verdict verdict, const Clock& clock);
+  static Task<bool> rehearse_stores(Bus& bus, std::unique_ptr<jackfield::Message> question, const Clock& clock);
   void enter(Work::Effects effects);
   void release(const Binding& binding);
   /// Writes the 200; within a transaction, without one, or held back.

@@ -63,6 +63,7 @@ Verdict Registrar::is_registered(const jackfield::Message& message) const {
   auto question = std::make_unique<jackfield::Message>(messages::kUserBindings.name, core_.engine.clock().wall());
   question->set_broadcast(true);  // of several stores, any may have him
   question->set(param::kUsername, username);
+  if (message.flag(param::kDryRun)) return rehearse_stores(core_.engine.bus(), std::move(question), core_.engine.clock());
   auto verdict = core_.engine.bus().dispatch(*question);
   if (verdict.immediate()) return holds_binding(*question, core_.engine.clock().wall());
   return ask_stores(std::move(question), std::move(verdict), core_.engine.clock());
@@ -70,6 +71,13 @@ Verdict Registrar::is_registered(const jackfield::Message& message) const {
 
 Task<bool> Registrar::ask_stores(std::unique_ptr<jackfield::Message> question, Verdict verdict, const Clock& clock) {
   co_await settle(std::move(verdict));
+  co_return holds_binding(*question, clock.wall());
+}
+
+Task<bool> Registrar::rehearse_stores(Bus& bus, std::unique_ptr<jackfield::Message> question, const Clock& clock) {
+  DispatchRecord record;
+  auto asking = bus.rehearse(*question, record);
+  co_await std::move(asking);
   co_return holds_binding(*question, clock.wall());
 }
 

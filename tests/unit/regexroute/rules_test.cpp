@@ -185,6 +185,43 @@ TEST_CASE("extra handlers: parameter, context, and filter") {
   CHECK_FALSE(rules.ask("my.message", {}).handled);
 }
 
+TEST_CASE("rules that enqueue what they answer come to an end, and are named") {
+  Rules rules("[extra]\nmy.event=50\n[my.event]\n.*=enqueue my.event\n.*=;$count=$(++$count)\n");
+  Message begin("my.event", rules.host.engine().clock().wall());
+  CHECK_FALSE(rules.host.ask(begin));
+  REQUIRE(rules.host.engine().run_until([&] { return rules.host.engine().logged("is not enqueued"); }));
+  rules.host.engine().run_until_idle();
+  CHECK(rules.host.engine().bus().queued() == 0);
+  CHECK(rules.host.engine().logged("regexroute.conf:4: my.event is not enqueued: rules enqueue what rules enqueued, 100 times"));
+}
+
+TEST_CASE("rules that enqueue twice what they answer fill no memory") {
+  Rules rules("[extra]\nmy.event=50\n[my.event]\n.*=enqueue my.event\n.*=enqueue my.event\n");
+  Message begin("my.event", rules.host.engine().clock().wall());
+  CHECK_FALSE(rules.host.ask(begin));
+  REQUIRE(rules.host.engine().run_until([&] { return rules.host.engine().logged("10000 messages of rules wait already"); }));
+  std::size_t most = 0;
+  REQUIRE(rules.host.engine().run_until(
+      [&] {
+        most = std::max(most, rules.host.engine().bus().queued());
+        return rules.host.engine().bus().queued() == 0;
+      },
+      std::chrono::seconds(60)));
+  CHECK(most <= 10'000);
+  const auto& lines = rules.host.engine().lines();
+  CHECK(std::ranges::count_if(lines, [](const auto& line) { return line.text.find("is not enqueued") != std::string::npos; }) == 1);  // once a second
+}
+
+TEST_CASE("a rule that enqueues itself after a sleep is a clock, and goes on") {
+  Rules rules("[extra]\nmy.clock=50\n[my.clock]\n.*=msleep 200\n.*=enqueue my.clock\n");
+  int told = 0;
+  const auto watcher = rules.host.engine().bus().watch("my.clock", [&](const Message&, bool) { ++told; });
+  rules.host.engine().bus().enqueue(Message("my.clock", rules.host.engine().clock().wall()));
+  for (int i = 0; i < 300; ++i) rules.host.engine().advance(std::chrono::milliseconds(200));
+  CHECK(told > 200);
+  CHECK_FALSE(rules.host.engine().logged("is not enqueued"));
+}
+
 TEST_CASE("enqueue and dispatch make new messages with the parameters of the rule, and the rule goes on") {
   Rules rules("[default]\n^1=enqueue my.event;who=${caller};n=1\n^2=dispatch my.question;who=${caller}\n.*=t\n");
   std::vector<std::string> seen;
@@ -328,6 +365,32 @@ TEST_CASE("BR-15: a rule tests whether a user is registered, and asks once a cal
 }
 
 TEST_CASE("BR-15: where nobody knows who is registered, nobody is") { CHECK(Rules(kByRegistration).target("101") == "there/101"); }
+
+TEST_CASE("BR-15: a rehearsal asks who is registered of those alone that promise to change nothing, and nobody who watches hears of it") {
+  Rules rules(kByRegistration);
+  const Registrations careless(rules.host);
+  std::string asked;
+  const auto careful = rules.host.engine().bus().install({.message = "user.registered", .priority = 200, .track = "", .dry_run = true}, [&](Message& message) {
+    asked = fmt::format("{} {}", message.get("username"), message.get("dry_run"));
+    return message.get("username") == "102";
+  });
+  int watched = 0;
+  const auto watcher = rules.host.engine().bus().watch("user.registered", [&](const Message&, bool) { ++watched; });
+  const auto rehearse = [&](std::string_view called) {
+    auto message = rules.host.message("call.route", {});
+    message.set("called", called);
+    DispatchRecord record;
+    REQUIRE(rules.host.engine().run(rules.host.engine().bus().rehearse(message, record)).value());
+    return std::string(message.retvalue());
+  };
+  CHECK(rehearse("102") == "here/102");
+  CHECK(asked == "102 true");
+  CHECK(rehearse("101") == "there/101");  // who knows 101 is not asked
+  CHECK(careless.asked.empty());
+  CHECK(watched == 0);
+  CHECK(rules.target("101") == "here/101");
+  CHECK(watched == 1);
+}
 
 TEST_CASE("whether a user is registered is a condition: elsewhere the file is refused with its line") {
   for (const char* wrong : {"[default]\n.*=$(registered,101)\n", "[default]\n.*=x;a=$(registered,101)\n", "[default]\n.*=x;a=${b$$(registered,1)}\n"}) {
