@@ -1,6 +1,8 @@
 #include "control/commands.h"
 
 #include "lifecycle/server.h"
+#include "questions/explain.h"
+#include "questions/question.h"
 
 #include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
@@ -89,6 +91,24 @@ Words complete_help(Server&, const Words& before) {
   return first_word(before, std::move(words));
 }
 
+Words complete_explain(Server& server, const Words& before) {
+  if (before.size() == 1) return questions::known_names(server.core().recorder(), true);
+  return before.size() == 2 ? Words{"--all"} : Words();
+}
+
+Words complete_route(Server& server, const Words& before) {
+  using questions::kRouteOptions;
+  const auto& last = before.back();
+  const bool wants_value = std::ranges::find(kRouteOptions, last) != kRouteOptions.end();
+  if (wants_value && last != kRouteOptions.front()) return {};
+  Words words;
+  if (wants_value || before.size() == 1) words = questions::known_names(server.core().recorder(), false);
+  if (wants_value) return words;
+  for (const auto option : kRouteOptions)
+    if (std::ranges::find(before, option) == before.end()) words.emplace_back(option);
+  return words;
+}
+
 Words complete_modules(Server& server, const Words& before) { return first_word(before, module_names(server)); }
 Words complete_handlers(Server&, const Words& before) { return first_word(before, {"handlers"}); }
 Words complete_now(Server&, const Words& before) { return first_word(before, {"now"}); }
@@ -107,7 +127,8 @@ constexpr Command kCommands[] = {
     {"drop", "CHANNEL|DRIVER|all [REASON]", "Ends a call's leg, or all of a driver's, or all", true, run_drop, complete_channels},
     {"echo", "[TEXT]", "Says the text back", false, only_in_a_console},
     {"events", "[MODULE] | clear [MODULE]", "The last warnings and errors", false, run_events, complete_events},
-    {"explain", "CALL-ID|BILLID|CHANNEL|AOR [--all]", "What became of a call, or of a user's registrations: SIP messages, who was asked, what he answered", false, run_explain},
+    {"explain", "CALL-ID|BILLID|CHANNEL|AOR [--all]", "What became of a call, or of a user's registrations: SIP messages, who was asked, what he answered", false, run_explain,
+     complete_explain},
     {"help", "[COMMAND]", "This list, or what a command means", false, run_help, complete_help},
     {"logview", "", "The last lines of the log", false, run_logview},
     {"machine", "[on|off]", "Answers for programs, and every dispatched message as it passes", false, only_in_a_console, complete_switch},
@@ -117,7 +138,8 @@ constexpr Command kCommands[] = {
     {"quit", "", "Leaves the console", false, only_in_a_console},
     {"reload", "[MODULE]", "Reads the configuration again; a bad file changes nothing", true, run_reload, complete_modules},
     {"restart", "[now]", "Ends the server for its supervisor to start it anew; `now` waits for no call", true, run_restart, complete_now},
-    {"route", "CALLED --caller X [--address A] [--time T] [NAME=VALUE]…", "What would become of a call: who is asked, each rule, and where it goes; nothing is done", false, run_route},
+    {"route", "CALLED --caller X [--address A] [--time T] [NAME=VALUE]…", "What would become of a call: who is asked, each rule, and where it goes; nothing is done", false, run_route,
+     complete_route},
     {"runparam", "[NAME[=VALUE]]", "Run parameters, what `${NAME}` in files means; one that is set keeps its value", true, run_runparam, complete_runparam},
     {"status", "[overview] [MODULE]", "What the engine and the modules say about themselves; `engine`, `objects` and `dispatcher` are the engine's", false, run_status,
      complete_status},

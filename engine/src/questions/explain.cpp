@@ -24,6 +24,7 @@ using recorder::Head;
 
 constexpr std::size_t kMostShown = 120;  // records, the last ones
 constexpr std::size_t kMostCalls = 20;   // of a user, in the list of them
+constexpr std::size_t kMostNames = 200;  // to choose from
 
 /// A record and the names it can be found by; the views are into the recorder's memory.
 struct Fact {
@@ -219,6 +220,23 @@ Explanation explain(const FlightRecorder& recorder, std::string_view what, bool 
   const auto since = facts.empty() ? std::string("nothing was recorded yet")
                                    : fmt::format("what is kept begins at {:%Y-%m-%d} {}", local(facts.front().head.time), clock_text(facts.front().head.time));
   return {false, fmt::format("nothing is known of `{}`: no Call-ID, billid, channel or user of that name; {}\n", recorder::shown({}, what, what.size()), since)};
+}
+
+std::vector<std::string> known_names(const FlightRecorder& recorder, bool calls) {
+  std::vector<Fact> facts;
+  recorder.each([&](std::string_view record) { facts.push_back(fact_of(record)); });
+  std::ranges::sort(facts, std::ranges::greater(), [](const Fact& fact) { return fact.head.sequence; });
+  std::set<std::string_view> names;
+  const auto take = [&](std::string_view name) {
+    // A name with a blank would have to be quoted, and what is no text cannot be typed.
+    const auto plain = std::ranges::all_of(name, [](unsigned char c) { return c > 0x20 && c != 0x7f && c != '"' && c != '\\'; });
+    if (!name.empty() && plain && names.size() < kMostNames) names.insert(name);
+  };
+  for (const auto& fact : facts) {
+    if (calls) take(fact.billid);
+    for (const auto user : fact.users) take(user);
+  }
+  return {names.begin(), names.end()};
 }
 
 }  // namespace jackfield::questions

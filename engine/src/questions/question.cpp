@@ -65,15 +65,16 @@ std::string quoted_word(std::string_view word) {
 tl::expected<RouteQuestion, std::string> parse_route_question(const std::vector<std::string>& words, WallTime now) {
   RouteQuestion question;
   std::string time;
-  const std::pair<std::string_view, std::string*> options[] = {{"--caller", &question.caller}, {"--address", &question.address}, {"--time", &time}};
+  const std::array<std::string*, kRouteOptions.size()> values = {&question.caller, &question.address, &time};
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = words[i];
     const auto equals = word.find('=');
     if (word.starts_with("--")) {
-      const auto option = std::ranges::find(options, word.substr(0, equals), &std::pair<std::string_view, std::string*>::first);
-      if (option == std::end(options)) return tl::unexpected(fmt::format("`{}` is no option; there are --caller, --address and --time", word));
-      if (equals != std::string_view::npos) *option->second = word.substr(equals + 1);
-      else if (++i < words.size()) *option->second = words[i];
+      const auto option = std::ranges::find(kRouteOptions, word.substr(0, equals));
+      if (option == kRouteOptions.end()) return tl::unexpected(fmt::format("`{}` is no option; there are --caller, --address and --time", word));
+      auto& value = *values[static_cast<std::size_t>(option - kRouteOptions.begin())];
+      if (equals != std::string_view::npos) value = word.substr(equals + 1);
+      else if (++i < words.size()) value = words[i];
       else return tl::unexpected(fmt::format("{} needs a value", word));
     } else if (equals != std::string_view::npos && equals != 0) {
       question.parameters.emplace_back(word.substr(0, equals), word.substr(equals + 1));

@@ -3,6 +3,7 @@
 
 #include <jackfield/clock.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@
 namespace jackfield::questions {
 
 constexpr std::string_view kRouteUsage = "CALLED --caller X [--address IP:PORT] [--time 2026-01-31T18:30] [NAME=VALUE ...]";
+
+/// The options in it that take a word, for the parser and for completion.
+constexpr std::array<std::string_view, 3> kRouteOptions = {"--caller", "--address", "--time"};
 
 struct RouteQuestion {
   std::string called, caller, address;
