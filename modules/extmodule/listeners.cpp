@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "door/failures.h"
+#include "door/peer_user.h"
+
 namespace jackfield::extmodule {
 
 namespace asio = boost::asio;
@@ -20,7 +23,8 @@ namespace {
 
 constexpr std::size_t kMostConnections = 1000;
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
-constexpr Duration kSecretPatience = std::chrono::seconds(10);
+/// Those that have not told the secret count for themselves: strangers take no place of scripts, and one address not all places of strangers.
+constexpr std::size_t kMostOwing = 64, kMostOwingOfOne = 16;
 
 }  // namespace
 
@@ -33,17 +37,25 @@ struct Listeners::Door {
 
 /// Shared with the accepts under way.
 struct Listeners::State : std::enable_shared_from_this<State> {
-  explicit State(Engine& engine_in) : engine(engine_in), log(engine_in.log("extmodule")) {}
+  explicit State(Engine& engine_in)
+      : engine(engine_in),
+        log(engine_in.log("extmodule")),
+        wrong_secrets(engine_in.metrics().counter("jackfield_extmodule_wrong_secrets_count", "Wrong secrets told by who connected as a script.")),
+        refused(engine_in.metrics().counter("jackfield_extmodule_refused_count", "Connections of scripts that were turned away.")) {}
   Engine& engine;
   Logger& log;
+  Counter& wrong_secrets;
+  Counter& refused;
   std::map<std::uint64_t, std::unique_ptr<Door>> doors;
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
+  std::map<std::uint64_t, net::Address> owing;  ///< where those are that have not told the secret
+  door::Failures failures;
   std::uint64_t next_id = 1;
   Locals locals;
   Session::Calls calls;
   std::function<void(const Session&)> over;
   TimerSinkId sink = 0;
-  bool closed = false;
+  bool closed = false, crowded = false;
 
   /// A door that rested opens again; who connected and has not told the secret goes.
   void timer(std::uint64_t id) {
@@ -68,26 +80,79 @@ struct Listeners::State : std::enable_shared_from_this<State> {
     });
   }
 
+  /// With too many, the newest is turned away. Said once, until there is room again.
+  bool has_room(bool owes, const net::Address& from) {
+    const auto same = [&](const auto& entry) { return entry.second.same_host(from); };
+    const bool full = owes ? owing.size() >= kMostOwing || std::ranges::count_if(owing, same) >= std::ptrdiff_t(kMostOwingOfOne) : sessions.size() - owing.size() >= kMostConnections;
+    if (full) refused.add();
+    if (full && !crowded)
+      log.warning("event=script-refused reason=too-many address={} connected={} of_them_without_secret={}", from.text(), sessions.size(), owing.size());
+    crowded = full;
+    return !full;
+  }
+
+  /// Where there is no secret, the kernel says whose process it is that connects to this machine's own address.
+  bool is_trusted(const ListenerSettings& settings, const net::Address& far, const net::Address& near) {
+    if (settings.is_local || !settings.secret.empty() || settings.trust.everybody()) return true;
+    const auto user = door::user_of(far, near);
+    if (settings.trust.admits(user)) return true;
+    refused.add();
+    log.warning("event=script-refused listener={} address={} user={} reason=\"only {} may connect without a secret\" hint=\"trust=, or secret=\"", log_value(settings.name),
+                far.text(), user ? std::to_string(*user) : "unknown", settings.trust.text());
+    return false;
+  }
+
   void welcome(const ListenerSettings& settings, Door::Protocol::socket socket) {
-    if (sessions.size() >= kMostConnections) {
-      log.warning("event=script-refused listener={} reason=too-many connections={}", settings.name, sessions.size());
-      return;
-    }
+    net::Address far, near;
     boost::system::error_code error;
+    if (!settings.is_local) {
+      const auto far_end = socket.remote_endpoint(error), near_end = error ? far_end : socket.local_endpoint(error);
+      if (error) return;  // it has gone already
+      far = net::Address::from(*far_end.data());
+      near = net::Address::from(*near_end.data());
+    }
+    const bool owes = !settings.secret.empty();
+    if (!is_trusted(settings, far, near) || !has_room(owes, far)) return;
     const int descriptor = socket.release(error);
     if (error) return;
     const auto id = next_id++;
     auto name = fmt::format("{}/{}", settings.name, id);
-    log.info("event=script-connected script={}", name);
-    sessions.emplace(id, Session::begin(engine, std::move(name), Connection::make(engine, descriptor, descriptor), locals, {settings.role, settings.secret, calls},
+    log.info("event=script-connected script={} address={}", name, settings.is_local ? settings.path : far.text());
+    if (owes) owing.emplace(id, far);
+    Session::Door door{.role = settings.role, .secret = settings.secret, .calls = calls};
+    door.admit = [weak = weak_from_this(), id] {
+      const auto self = weak.lock();
+      return self && self->admit(id);
+    };
+    door.wrong = [weak = weak_from_this(), far, script = name, delay = settings.fail_delay] {
+      const auto self = weak.lock();
+      return self ? self->wrong_secret(far, script, delay) : Duration(0);
+    };
+    sessions.emplace(id, Session::begin(engine, std::move(name), Connection::make(engine, descriptor, descriptor), locals, std::move(door),
                                         [weak = weak_from_this(), id](Session& session, std::string_view why) {
                                           const auto self = weak.lock();
                                           if (!self) return;
                                           self->over(session);
                                           self->log.info("event=script-closed script={} why={}", session.name(), log_value(why));
+                                          self->owing.erase(id);
                                           self->sessions.erase(id);
                                         }));
-    if (!settings.secret.empty()) engine.timers().start(sink, id, kSecretPatience);
+    if (owes) engine.timers().start(sink, id, settings.secret_timeout);
+  }
+
+  bool admit(std::uint64_t id) {
+    const auto owed = owing.find(id);
+    if (owed == owing.end() || !has_room(false, owed->second)) return false;
+    failures.forget(owed->second);
+    owing.erase(owed);
+    return true;
+  }
+
+  Duration wrong_secret(const net::Address& from, const std::string& script, Duration first) {
+    wrong_secrets.add();
+    const auto delay = failures.add(from, engine.clock().now(), first);
+    log.warning("event=wrong-secret script={} address={} delay_ms={}", log_value(script), from.empty() ? "local" : from.text(), delay.count());
+    return delay;
   }
 };
 

@@ -3,6 +3,7 @@
 #include "text/speaks_http.h"
 
 #include <jackfield/channel.h>
+#include <jackfield/message_text.h>
 #include <jackfield/messages/call.h>
 #include <jackfield/settings.h>
 
@@ -27,6 +28,16 @@ bool same_secret(std::string_view a, std::string_view b) {
   unsigned char difference = a.size() == b.size() ? 0 : 1;
   for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[b.empty() ? 0 : i % b.size()]);
   return difference == 0;
+}
+
+/// A line that was not understood. Behind its keyword may stand a secret, a password that somebody asked for, the parameters of a call; the
+/// script itself hears all of it.
+std::string fit_for_log(std::string_view line) {
+  constexpr std::size_t kMostLogged = 200;
+  const auto secret = line.find("auth:");
+  const auto end = line.starts_with("%%") ? line.find_first_of(": ") : secret == std::string_view::npos ? secret : secret + 4;
+  if (end == std::string_view::npos) return masked_command(line.substr(0, kMostLogged));
+  return fmt::format("{}… ({} bytes)", line.substr(0, std::min(end, kMostLogged) + 1), line.size());
 }
 
 /// What many sessions have in common: the listener of `scripts/12`, the script of `greeter.py#3`.
@@ -81,7 +92,7 @@ void Session::close(std::string_view why) {
 }
 
 void Session::line(std::string_view line) {
-  if (over_ || line.empty()) return;
+  if (over_ || refused_ || line.empty()) return;
   if (std::exchange(first_, false) && speaks_http(line)) return close("it speaks HTTP");
   if (!door_.secret.empty()) return told_secret(line);
   bool understood = false;
@@ -94,18 +105,31 @@ void Session::line(std::string_view line) {
   }
   if (understood || over_) return;
   if (++bad_lines_ <= kMostBadLines)
-    log_.warning("event=bad-line script={} line={}{}", log_value(name_), log_value(line.substr(0, 200)),
+    log_.warning("event=bad-line script={} line={}{}", log_value(name_), log_value(fit_for_log(line)),
                  bad_lines_ == kMostBadLines ? " hint=\"further ones are not logged\"" : "");
   say(fmt::format("Error in: {}", line));
 }
 
 void Session::told_secret(std::string_view line) {
   const auto told = line.starts_with("%%>auth:") ? unescaped(line.substr(8)) : std::nullopt;
-  const bool right = told && same_secret(*told, door_.secret);
-  say(fmt::format("%%<auth:{}", wire_boolean(right)));
-  if (right) return door_.secret.clear();
-  log_.warning("event=script-refused script={} reason=wrong-secret", log_value(name_));
-  close("it did not tell the secret");
+  if (told && same_secret(*told, door_.secret)) {
+    if (door_.admit && !door_.admit()) return close("too many are connected");
+    door_.secret.clear();
+    return say("%%<auth:true");
+  }
+  refused_ = true;
+  connection_->rest(true);
+  engine_.spawn("a wrong secret", refuse(shared_from_this(), door_.wrong ? door_.wrong() : Duration(0)));
+}
+
+Task<> Session::refuse(std::shared_ptr<Session> self, Duration after) {
+  if (after > Duration(0)) {
+    auto pause = self->pendings_.open<bool>(after);
+    (void)co_await pause.wait();
+  }
+  if (self->over_) co_return;
+  self->say("%%<auth:false");
+  self->close("it told a wrong secret");
 }
 
 bool Session::command(std::string_view keyword, std::string_view fields) {
@@ -119,6 +143,7 @@ bool Session::command(std::string_view keyword, std::string_view fields) {
   if (keyword == "output") return log_.info("{}", fields), true;
   if (keyword == "debug") return debug(fields);
   if (keyword == "connect") return connected(fields);
+  if (keyword == "auth") return say("%%<auth:true"), true;  // told already, or nothing was asked
   if (keyword == "quit") return quit(), true;
   return false;
 }

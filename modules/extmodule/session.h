@@ -31,6 +31,8 @@ class Session : public std::enable_shared_from_this<Session> {
     Role role = Role::global;
     std::string secret = {};  ///< to be told; empty: nothing is asked
     Calls calls = {};
+    std::function<bool()> admit = {};     ///< the secret was right; false: there is no room
+    std::function<Duration()> wrong = {}; ///< it was not; answers how long to leave the script without an answer
   };
   /// `name` is what people see: the script's name, or that of the listener and a number.
   static std::shared_ptr<Session> begin(Engine& engine, std::string name, std::shared_ptr<Connection> connection, Locals locals, Door door, Ended ended);
@@ -64,6 +66,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// False: the keyword is none, or its fields are wrong.
   bool command(std::string_view keyword, std::string_view fields);
   void told_secret(std::string_view line);
+  static Task<> refuse(std::shared_ptr<Session> self, Duration after);
   bool connected(std::string_view fields);
   bool message(std::string_view fields);
   bool answer(std::string_view fields);
@@ -103,6 +106,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string channel_;
   Ended ended_;
   bool over_ = false;
+  bool refused_ = false;  ///< it told a wrong secret, and nothing it says counts any more
   std::map<std::string, Installed, std::less<>> handlers_;
   std::map<std::string, Bus::Subscription, std::less<>> watchers_;
   Pendings pendings_;

@@ -48,6 +48,15 @@ constexpr Key kListenerKeys[] = {
      .reloadable = false, .choices = "any,global,channel"},
     {.name = "secret", .type = KeyType::secret, .fallback = "", .unit = "",
      .doc = "Has to be told in the first line, %%>auth:SECRET, which is answered %%<auth:true.", .reloadable = false},
+    {.name = "secret_timeout", .type = KeyType::milliseconds, .fallback = "10000", .unit = "ms", .doc = "How long somebody may stay who has not told the secret.",
+     .reloadable = false, .min = 100, .max = 600000},
+    {.name = "fail_delay", .type = KeyType::milliseconds, .fallback = "1000", .unit = "ms",
+     .doc = "How long the answer to a wrong secret takes; it doubles with each further one from the same address, five times at most.", .reloadable = false, .min = 0,
+     .max = 60000},
+    {.name = "trust", .type = KeyType::text, .fallback = "owner", .unit = "",
+     .doc = "Whose processes on this machine may connect by TCP where there is no secret: owner is the user the server runs as, and root; names of accounts, "
+            "separated by commas, are those, too; any (Yate's way) is everybody who has an account on this machine.",
+     .reloadable = false},
 };
 
 constexpr std::string_view kIgnored[] = {"waitflush"};
@@ -73,13 +82,17 @@ Restart restart_from(std::string_view text) {
 }
 
 ListenerSettings read_listener(const Settings& settings, const SettingsSection& section, Problems& problems) {
-  const auto error = [&](std::string text) { problems.push_back({Problem::Severity::error, section.where, fmt::format("[{}]: {}", section.name, text)}); };
+  const auto add = [&](Problem::Severity severity, std::string_view text) { problems.push_back({severity, section.where, fmt::format("[{}]: {}", section.name, text)}); };
+  const auto error = [&](std::string_view text) { add(Problem::Severity::error, text); };
   ListenerSettings listener{.name = section.name.substr(kListenerPrefix.size()),
                             .is_local = settings.text(section.name, "type") == "unix",
                             .address = settings.text(section.name, "addr"),
                             .path = settings.text(section.name, "path"),
                             .role = role_from(settings.text(section.name, "role")),
                             .secret = settings.text(section.name, "secret"),
+                            .secret_timeout = settings.duration(section.name, "secret_timeout"),
+                            .fail_delay = settings.duration(section.name, "fail_delay"),
+                            .trust = {},
                             .where = section.where};
   if (listener.is_local) {
     if (listener.path.empty()) error("type=unix needs path=");
@@ -91,6 +104,13 @@ ListenerSettings read_listener(const Settings& settings, const SettingsSection& 
   if (!address) error(fmt::format("addr={} is no address", listener.address));
   else if (!address->is_loopback() && listener.secret.empty())
     error(fmt::format("whoever reaches {} would command this server: set secret=, or listen on 127.0.0.1", listener.address));
+  if (auto trust = door::Trust::parse(settings.text(section.name, "trust"))) listener.trust = std::move(*trust);
+  else error(fmt::format("trust=: {}", trust.error()));
+  if (!listener.secret.empty()) return listener;
+  if (listener.trust.everybody())
+    add(Problem::Severity::warning, fmt::format("trust=any: {} may command the server through port {}: set secret=, or trust=owner", listener.trust.text(), listener.port));
+  else if (settings.from_yate())
+    add(Problem::Severity::warning, fmt::format("only scripts of {} may connect to port {} (trust=any is Yate's way: everybody on this machine)", listener.trust.text(), listener.port));
   return listener;
 }
 

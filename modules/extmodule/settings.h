@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "door/trust.h"
+
 namespace jackfield::extmodule {
 
 extern const KeyTable kKeys;
@@ -34,6 +36,8 @@ struct ListenerSettings {
   std::string path;
   Role role = Role::open;
   std::string secret;  ///< to be told first (`%%>auth:SECRET`); empty: none
+  Duration secret_timeout{10000}, fail_delay{1000};
+  door::Trust trust;   ///< who of this machine may speak by TCP where there is no secret
   SourceLine where;
 };
 

@@ -131,9 +131,7 @@ void Listeners::use(const List& wanted, std::vector<std::shared_ptr<Door>> opene
   for (auto& door : opened) {
     const auto id = state_->next_id++;
     const auto& settings = *door->settings;
-    const auto* administrators = !settings.password.empty() || !settings.userpass.empty() ? "by password"
-                                 : settings.trusts_everybody ? "everybody with an account on this machine"
-                                                             : "of this machine's users the server's own and root, others may do nothing";
+    const auto administrators = !settings.password.empty() || !settings.userpass.empty() ? "by password" : settings.trust.text();
     state_->log.info("event=listening listener={} address={} administrators={}", log_value(settings.name), settings.address.text(), log_value(administrators));
     doors.emplace(id, std::move(door));
     state_->accept(id);

@@ -2,7 +2,7 @@
 
 #include "alias.h"
 #include "digest/digest.h"
-#include "peer_user.h"
+#include "door/peer_user.h"
 #include "text/speaks_http.h"
 
 #include <jackfield/message_text.h>
@@ -14,8 +14,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include <unistd.h>
 
 namespace jackfield::rmanager {
 
@@ -57,7 +55,7 @@ void Session::greet() {
   peer_ = address_of(far);
   console_->options().address = peer_.text();
   console_->options().level = first_level(address_of(near));
-  if (settings_->user_commands) console_->options().user_may = [settings = settings_](std::string_view line) { return settings->user_commands->matches(line); };
+  console_->options().user_may = [settings = settings_](std::string_view line) { return settings->allows_users(line); };
   if (level() == ConsoleLevel::none && settings_->timeout > Duration(0)) login_timer_ = engine_.timers().start(shared_->sink, 2 * id_, settings_->timeout);
   if (settings_->telnet) say(Telnet::greeting());
   echo_ = settings_->echoing;
@@ -73,10 +71,9 @@ void Session::greet() {
 ConsoleLevel Session::first_level(const net::Address& near) const {
   if (!settings_->userpass.empty()) return ConsoleLevel::none;
   if (!settings_->password.empty()) return ConsoleLevel::user;
-  if (settings_->trusts_everybody) return ConsoleLevel::admin;
-  const auto user = user_of(peer_, near);
-  if (user && (*user == 0 || *user == geteuid())) return ConsoleLevel::admin;
-  log_.warning("event=not_trusted address={} user={} reason=\"no password, and trust=owner\"", peer_.text(), user ? std::to_string(*user) : "unknown");
+  const auto user = door::user_of(peer_, near);
+  if (settings_->trust.admits(user)) return ConsoleLevel::admin;
+  log_.warning("event=not_trusted address={} user={} reason=\"no password, and trust= names others\"", peer_.text(), user ? std::to_string(*user) : "unknown");
   return ConsoleLevel::none;
 }
 
@@ -153,7 +150,7 @@ Task<bool> Session::execute(std::shared_ptr<Session> self, std::string command) 
     const auto text = co_await std::move(authenticating);
     if (self->closed_) co_return false;
     self->say(text);
-    if (self->failures_ < Failures::kMostOnOneConnection) co_return true;
+    if (self->failures_ < door::Failures::kMostOnOneConnection) co_return true;
     self->leave("wrong passwords");
     co_return false;
   }
@@ -162,10 +159,10 @@ Task<bool> Session::execute(std::shared_ptr<Session> self, std::string command) 
     co_return true;
   }
   const auto& settings = *self->settings_;
-  if (self->level() == ConsoleLevel::user && settings.user_commands && settings.user_commands->matches(command)) command = settings.user_prefix + command;
   constexpr std::string_view kHarmless[] = {"?", "color", "date", "echo", "help", "machine", "output", "quit", "status", "uptime"};
-  if (settings.logged && self->level() == ConsoleLevel::admin && std::ranges::find(kHarmless, verb) == std::end(kHarmless))
-    self->log_.info("event=command address={} line={}", self->peer_.text(), log_value(masked_command(command)));
+  const bool admin = self->level() == ConsoleLevel::admin, allowed = self->level() == ConsoleLevel::user && settings.allows_users(command);
+  if (settings.logged && (admin || allowed) && std::ranges::find(kHarmless, verb) == std::end(kHarmless))
+    self->log_.info("event=command address={} level={} line={}", self->peer_.text(), admin ? "admin" : "user", log_value(masked_command(command)));
   self->console_->options().prompts = self->echo_ && self->shows_prompt();
   auto executing = ConsoleSession::execute(self->console_, std::move(command));
   const auto answer = co_await std::move(executing);

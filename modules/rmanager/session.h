@@ -2,10 +2,11 @@
 // engine's affair (jackfield/console.h). Engine thread only.
 #pragma once
 
-#include "failures.h"
 #include "line_editor.h"
 #include "settings.h"
 #include "telnet.h"
+
+#include "door/failures.h"
 
 #include <jackfield/console.h>
 #include <jackfield/pending.h>
@@ -25,7 +26,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// What all sessions share; outlives them.
   struct Shared {
     explicit Shared(TimerWheel& timers) : waits(timers) {}
-    Failures failures;
+    door::Failures failures;
     Pendings waits;
     TimerSinkId sink = 0;  ///< calls on_timer() of the session it names by its id times two, plus which
     Counter* failed_passwords = nullptr;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <span>
 
+#include "text/trimmed.h"
+
 namespace jackfield::rmanager {
 namespace {
 
@@ -18,10 +20,9 @@ constexpr Key kListenerKeys[] = {
      .doc = "Makes an administrator (`auth PASSWORD`). Without it and userpass whoever may connect is one, as trust= says."},
     {.name = "userpass", .type = KeyType::secret, .fallback = "", .unit = "",
      .doc = "Makes a user, who may look but change nothing. Without it, and with password=, everybody who connects is one."},
-    {.name = "trust", .type = KeyType::choice, .fallback = "owner", .unit = "",
-     .doc = "Who is an administrator where there is no password: owner is the user the server runs as, and root; any (Yate's way) is everybody who "
-            "has an account on this machine.",
-     .choices = "owner,any"},
+    {.name = "trust", .type = KeyType::text, .fallback = "owner", .unit = "",
+     .doc = "Who is an administrator where there is no password: owner is the user the server runs as, and root; names of accounts, separated by commas, "
+            "are those, too; any (Yate's way) is everybody who has an account on this machine."},
     {.name = "header", .type = KeyType::text, .fallback = "Jackfield ${version} ready on ${nodename}.", .unit = "", .doc = "The first line that is sent. Empty: none."},
     {.name = "goodbye", .type = KeyType::text, .fallback = "Goodbye!", .unit = "", .doc = "The last line that is sent. Empty: none."},
     {.name = "prompt", .type = KeyType::text, .fallback = "${nodename}> ", .unit = "", .doc = "What stands before each command of a client whose keys are echoed."},
@@ -42,8 +43,9 @@ constexpr Key kListenerKeys[] = {
     {.name = "output", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether the log is streamed from the beginning (`output on`)."},
     {.name = "color", .type = KeyType::boolean, .fallback = "no", .unit = "", .doc = "Whether prompts and streamed lines are coloured (`color on`)."},
     {.name = "user_regexp", .type = KeyType::text, .fallback = "", .unit = "",
-     .doc = "Further commands of the level user: lines that match this regular expression (^registration show)."},
-    {.name = "user_prefix", .type = KeyType::text, .fallback = "", .unit = "", .doc = "What is put before those lines."},
+     .doc = "Further commands of the level user: lines that match this regular expression (^registration show). What changes something needs the level admin all the same."},
+    {.name = "user_prefix", .type = KeyType::text, .fallback = "", .unit = "",
+     .doc = "Further commands of the level user as a list: lines that begin with these words (registration show, ban list)."},
     {.name = "context", .type = KeyType::text, .fallback = "", .unit = "", .doc = "Yate's key for TLS, which this listener does not speak: an error. Use an SSH tunnel."},
     {.name = "domain", .type = KeyType::text, .fallback = "", .unit = "", .doc = "As context."},
     {.name = "verify", .type = KeyType::text, .fallback = "", .unit = "", .doc = "As context."},
@@ -63,6 +65,16 @@ constexpr Section kSections[] = {
      .ignored = kIgnored},
 };
 
+std::vector<std::string> prefixes(std::string_view list) {
+  std::vector<std::string> read;
+  while (!list.empty()) {
+    const auto comma = std::min(list.find(','), list.size());
+    if (const auto prefix = trimmed(list.substr(0, comma)); !prefix.empty()) read.emplace_back(prefix);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return read;
+}
+
 class Reader {
  public:
   Reader(const Settings& settings, Problems& problems) : settings_(settings), problems_(problems) {}
@@ -81,8 +93,9 @@ class Reader {
     listener->prompt_guest = text("prompt_guest");
     listener->password = text("password");
     listener->userpass = text("userpass");
-    listener->trusts_everybody = text("trust") == "any";
-    listener->user_prefix = text("user_prefix");
+    if (auto trust = door::Trust::parse(text("trust"))) listener->trust = std::move(*trust);
+    else error(name, "trust", trust.error());
+    listener->user_prefixes = prefixes(text("user_prefix"));
     listener->timeout = settings_.duration(name, "timeout");
     if (listener->timeout > Duration(0)) listener->timeout = std::max(listener->timeout, kShortestTimeout);
     listener->fail_delay = settings_.duration(name, "fail_delay");
@@ -124,13 +137,13 @@ class Reader {
     if (listener.password.empty() && !listener.userpass.empty())
       add(Problem::Severity::warning, listener.name, "userpass", "without password= nobody becomes an administrator here");
     if (!listener.password.empty() || !listener.userpass.empty()) return;
-    if (listener.trusts_everybody)
+    if (listener.trust.everybody())
       add(Problem::Severity::warning, listener.name, "trust",
-          fmt::format("everybody with an account on this machine may command the server through {}: set password= and userpass=, or trust=owner", address->text()));
+          fmt::format("{} may command the server through {}: set password= and userpass=, or trust=owner", listener.trust.text(), address->text()));
     else if (settings_.from_yate())
       add(Problem::Severity::warning, listener.name, "password",
-          fmt::format("no password: of this machine's users the server's own and root may do everything through {}, others nothing (trust=any is Yate's way: they, too)",
-                      address->text()));
+          fmt::format("no password: {} may do everything through {}, others of this machine nothing (trust=any is Yate's way: they, too)",
+                      listener.trust.text(), address->text()));
   }
 
   void read_aliases(ListenerSettings& listener, const SettingsSection& section) {
@@ -150,6 +163,12 @@ class Reader {
 
 const KeyTable kKeys{.name = "rmanager", .doc = "Consoles over TCP, for people (telnet) and programs: Yate's remote manager. `jackfield console` needs none of it.",
                      .sections = kSections};
+
+bool ListenerSettings::allows_users(std::string_view line) const {
+  line = trimmed(line);
+  const auto begins = [&](const std::string& words) { return line.starts_with(words) && (line.size() == words.size() || line[words.size()] == ' ' || line[words.size()] == '\t'); };
+  return std::ranges::any_of(user_prefixes, begins) || (user_commands && user_commands->matches(line));
+}
 
 std::vector<std::shared_ptr<const ListenerSettings>> read_settings(const Settings& settings, Problems& problems) {
   Reader reader(settings, problems);

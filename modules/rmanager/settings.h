@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "door/trust.h"
 #include "net/address.h"
 #include "pattern/pattern.h"
 
@@ -23,14 +24,17 @@ struct ListenerSettings {
   std::string header, goodbye;
   std::string prompt, prompt_user, prompt_guest;  ///< by level: admin, user, none
   std::string password, userpass;
-  bool trusts_everybody = false;  ///< without passwords, also other users of this machine may do everything
-  std::string user_prefix;
+  door::Trust trust;  ///< who of this machine may do everything where there is no password
+  std::vector<std::string> user_prefixes;
   std::optional<pattern::Pattern> user_commands;
   Duration timeout{30000}, fail_delay{1000}, unread_timeout{30000};
   std::size_t max_connections = 256, max_history = 10;
   bool logged = true, telnet = true, output = false, color = false, echoing = false, interactive = false;
   std::vector<std::pair<std::string, std::string>> aliases;
   SourceLine where;
+
+  /// Whether the line is one of the further commands of the level user.
+  bool allows_users(std::string_view line) const;
 };
 
 /// At least one listener; problems are added.

@@ -229,6 +229,55 @@ class Console(case.Case):
         self.assertIn("rmanager.conf:2: error: [general] addr: whoever reaches 0.0.0.0 would command this server", checked.stdout)
 
     @case.unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_P_26_what_changes_something_needs_an_administrator_whatever_users_may_say(self):
+        """An expression that lets every line pass still lets nobody change anything; what only looks is answered, and logged."""
+        server = self.console({"general": {"telnet": "no", "header": "", "password": "right", "user_regexp": "."}}, users={"101": "geheim-101"},
+                              modules=(*MODULES, "accfile", "extmodule"))
+        with open(COMMANDS, encoding="utf-8") as file:
+            own = re.findall(r'^    \{"(\w+)", "[^"]*", "[^"]*", true,', file.read(), re.MULTILINE)
+        self.assertIn("stop", own)
+        changing = [*own, "events clear", "external start x", "external stop x", "external restart x", "external execute x", "ban add 192.0.2.9", "ban remove 192.0.2.9",
+                    "connection register x", "connection unregister x", "accounts reload", "accounts login", "accounts logout x", "regfile export"]
+        client = self.client()
+        for command in changing:
+            client.send(f"{command}\n")
+            self.assertEqual(client.line(), "this changes something, and needs the level admin", command)
+        client.send("machine on\nexternal start x\nban add 192.0.2.9\nmachine off\n")
+        self.assertEqual([client.answer() for _ in range(4)], ["%%=machine:on", "%%=*:fail=noauth:external start x", "%%=*:fail=noauth:ban add 192.0.2.9", "machine is off"])
+        for command, answer in (("ban list", "nobody is banned"), ("accounts", "there are no accounts"), ("external info", "no script runs"), ("connection list", "there are no connections")):
+            client.send(f"{command}\n")
+            self.assertIn(answer, client.line())
+            self.assertRegex(server.log, f"event=command address=\\S+ level=user line=.?{command}")
+        client.send("auth right\nban add 192.0.2.9 600\n")
+        self.assertEqual([client.line() for _ in range(2)], ["You are administrator now", "192.0.2.9 is banned for 600 s"])
+
+    def test_P_26_user_prefix_and_an_anchored_expression_open_commands_to_users(self):
+        server = self.console({"general": {"telnet": "no", "header": "", "password": "right", "user_prefix": "ban list, module", "user_regexp": "^connection (list|show)"}})
+        client = self.client()
+        client.send("ban list\nconnection list\nban add 192.0.2.9\nmodule list\n xconnection list\n")
+        self.assertEqual([client.line() for _ in range(5)],
+                         ["nobody is banned", "there are no connections", "`ban` needs `auth PASSWORD` first", "this changes something, and needs the level admin",
+                          "`xconnection` needs `auth PASSWORD` first"])
+        self.assertNotIn("line=\"ban add", server.log)
+
+    def test_P_26_route_and_explain_are_completed(self):
+        server = self.console(users={"101": "geheim-101"})
+        self.phone(server, "101", "geheim-101").register()
+        client = self.client()
+        client.expect(".\r\n")
+        client.send("route 10\t")
+        self.assertEqual(client.line(), "101")
+        client.send("1 --c\t")
+        self.assertEqual(client.line(), "--caller")
+        client.send("aller \t")
+        self.assertIn("101", client.line().split("\t"))
+        client.send("101 \t")
+        self.assertEqual(client.line(), "--address\t--time")
+        client.send("\x15explain 1\t")
+        self.assertIn("101", client.line().split("\t"))
+        client.send("01 -\t")
+        self.assertEqual(client.line(), "--all")
+
     def test_P_26_other_users_of_this_machine_are_not_trusted_without_a_password(self):
         server = self.console({"owner": {"telnet": "no", "header": ""}, "any": {"telnet": "no", "header": "", "trust": "any"}})
         ask = "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2]))); s.sendall(b'module list\\nquit\\n'); print(s.makefile().read())"

@@ -2,8 +2,10 @@
 import os
 import socket
 import stat
+import subprocess
 import textwrap
 import time
+import unittest
 
 from jackfield_test import Case, main
 from jackfield_test.processes import wait_for
@@ -325,7 +327,7 @@ class Doors(External):
 
     def test_the_secret_comes_first(self):
         address = self.address(3)
-        self.jackfield.settings["extmodule"]["listener tcp"] = {"addr": address, "port": 5039, "secret": "open sesame"}
+        self.jackfield.settings["extmodule"]["listener tcp"] = {"addr": address, "port": 5039, "secret": "open sesame", "fail_delay": 50}
         self.jackfield.write_settings()
         self.jackfield.start()
         for first, reply in (("%%>install:50:x", "%%<auth:false"), ("%%>auth:open", "%%<auth:false"), ("%%>auth:open sesame", "%%<auth:true")):
@@ -335,6 +337,46 @@ class Doors(External):
                 self.assertEqual(lines.readline().rstrip("\n"), reply)
                 self.assertEqual(lines.readline(), "%%<setlocal:timeout:500:true\n" if reply.endswith("true") else "")
         self.assertNotIn("sesame", self.jackfield.log)
+        self.assertRegex(self.jackfield.log, r"event=wrong-secret script=tcp/\d+ address=127\.0\.0\.1:\d+ delay_ms=100")
+        self.assertIn("jackfield_extmodule_wrong_secrets_count 2", self.jackfield.command("status", "--metrics").stdout)
+
+    def test_strangers_without_the_secret_keep_no_script_out(self):
+        address = self.address(3)
+        self.jackfield.settings["extmodule"]["listener tcp"] = {"addr": address, "port": 5039, "secret": "open sesame", "secret_timeout": 1000}
+        self.jackfield.write_settings()
+        self.jackfield.start()
+        strangers = [socket.create_connection((address, 5039), timeout=5) for _ in range(16)]
+        for stranger in strangers:
+            self.addCleanup(stranger.close)
+        with socket.create_connection((address, 5039), timeout=5) as one_more:  # of the same address
+            self.assertEqual(one_more.recv(100), b"")
+        with socket.create_connection((address, 5039), timeout=5, source_address=(self.address(4), 0)) as script:
+            script.sendall(b"%%>auth:open sesame\n")
+            self.assertEqual(script.recv(100), b"%%<auth:true\n")
+            self.assertEqual(strangers[0].recv(100), b"")  # it had its second
+            script.sendall(b"%%>setlocal:timeout:\n")
+            self.assertEqual(script.recv(100), b"%%<setlocal:timeout:500:true\n")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_accounts_of_this_machine_need_trust_or_a_secret(self):
+        address = self.address(3)
+        listeners = {5039: {}, 5040: {"trust": "any"}, 5041: {"trust": "nobody"}, 5042: {"secret": "open sesame"}}
+        for port, keys in listeners.items():
+            self.jackfield.settings["extmodule"][f"listener at{port}"] = {"addr": address, "port": port, **keys}
+        self.jackfield.write_settings()
+        self.jackfield.start()
+        ask = ("import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5)\n"
+               "try: s.sendall(b'%%>auth:open sesame\\n%%>setlocal:timeout:\\n%%>quit\\n'); print(s.makefile().read())\n"
+               "except OSError: pass")
+
+        def answer(port, **user):
+            return subprocess.run(["python3", "-c", ask, address, str(port)], capture_output=True, text=True, timeout=20, check=True, **user).stdout
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        self.assertEqual(answer(5039, **nobody).strip(), "")
+        self.assertRegex(self.jackfield.log, r"event=script-refused listener=at5039 address=127\.0\.0\.1:\d+ user=65534 reason=.only root")
+        for port, user in ((5039, {}), (5040, nobody), (5041, nobody), (5042, nobody)):
+            self.assertIn("%%<setlocal:timeout:500:true", answer(port, **user))
+        self.assertIn("everybody with an account on this machine may command the server through port 5040", self.jackfield.command("check").stdout)
 
 
 main()

@@ -254,3 +254,17 @@ TEST_CASE("session: a listener that stays keeps its socket over a reload, one th
   client.send("stop\n");
   CHECK(client.expect("stopping\r\n") == "stopping\r\n");
 }
+
+TEST_CASE("session: further commands of users are what their list and their expression say, come without admin rights, and are logged") {
+  auto settings = guarded();
+  settings.password.clear();
+  settings.userpass = "secret-user";
+  settings.user_prefixes = {"stop"};
+  Fixture f(settings);
+  Client client(f.engine, f.address);
+  client.send("auth secret-user\nstop\nstopping\n");
+  CHECK(client.expect("first\r\n") == "You are user now\r\nnot you\r\n`stopping` needs `auth PASSWORD` first\r\n");
+  CHECK(f.engine.logged("event=command address="));
+  CHECK(f.engine.logged("level=user line=stop"));
+  CHECK_FALSE(f.engine.logged("line=stopping"));
+}

@@ -26,7 +26,7 @@ TEST_CASE("rmanager.conf: without a section there is one listener, on loopback")
   const Read read("");
   REQUIRE(read.listeners.size() == 1);
   CHECK(read.listeners[0]->address.text() == "127.0.0.1:5038");
-  CHECK_FALSE(read.listeners[0]->trusts_everybody);
+  CHECK_FALSE(read.listeners[0]->trust.everybody());
   CHECK(read.problems.empty());
 }
 
@@ -63,4 +63,18 @@ TEST_CASE("rmanager.conf: a timeout is five seconds at least, or none") {
   CHECK(Read("[general]\ntimeout=10\n").listeners[0]->timeout == std::chrono::seconds(5));
   CHECK(Read("[general]\ntimeout=0\n").listeners[0]->timeout == Duration(0));
   CHECK(Read("[general]\nuser_regexp=(\n").says("user_regexp"));
+}
+
+TEST_CASE("rmanager.conf: user_prefix is a list of words that commands of users begin with, user_regexp an expression for them") {
+  const Read read("[general]\nuser_prefix=ban list, registration show ,\nuser_regexp=^connection (list|show)\n");
+  REQUIRE(read.problems.empty());
+  const auto& listener = *read.listeners[0];
+  for (const auto* const line : {"ban list", "  ban list", "registration show 101", "connection list", "connection show x"}) CHECK_MESSAGE(listener.allows_users(line), line);
+  for (const auto* const line : {"ban", "ban listing", "ban add 192.0.2.1", "x ban list", "connection register x", ""}) CHECK_MESSAGE(!listener.allows_users(line), line);
+  CHECK_FALSE(Read("").listeners[0]->allows_users("ban list"));
+}
+
+TEST_CASE("rmanager.conf: accounts may be trusted besides, if there are any of that name") {
+  CHECK(Read("[general]\ntrust=nobody\n").listeners[0]->trust.admits(65534));
+  CHECK(Read("[general]\ntrust=no-such-account\n").says("there is no account `no-such-account`"));
 }

@@ -7,9 +7,9 @@
 
 #include "net/address.h"
 
-namespace jackfield::rmanager {
+namespace jackfield::door {
 
 /// Asks the kernel (sock_diag), without waiting. Nothing when the far end is not on this machine, is gone already, or the kernel does not tell.
 std::optional<uid_t> user_of(const net::Address& far, const net::Address& near);
 
-}  // namespace jackfield::rmanager
+}  // namespace jackfield::door

@@ -1,4 +1,4 @@
-// Wrong passwords, counted by the address they came from: each makes the next answer slower. Bounded. Engine thread only.
+// Wrong passwords and secrets, counted by the address they came from: each makes the next answer slower. Bounded. Engine thread only.
 #pragma once
 
 #include <jackfield/clock.h>
@@ -8,7 +8,7 @@
 
 #include "net/address.h"
 
-namespace jackfield::rmanager {
+namespace jackfield::door {
 
 class Failures {
  public:
@@ -28,4 +28,4 @@ class Failures {
   std::unordered_map<net::Address, Host, net::AddressHash> hosts_;
 };
 
-}  // namespace jackfield::rmanager
+}  // namespace jackfield::door

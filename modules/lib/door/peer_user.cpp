@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace jackfield::rmanager {
+namespace jackfield::door {
 
 std::optional<uid_t> user_of(const net::Address& far, const net::Address& near) {
   struct {
@@ -46,4 +46,4 @@ std::optional<uid_t> user_of(const net::Address& far, const net::Address& near) 
   return socket_seen->idiag_uid;
 }
 
-}  // namespace jackfield::rmanager
+}  // namespace jackfield::door

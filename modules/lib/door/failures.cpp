@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace jackfield::rmanager {
+namespace jackfield::door {
 namespace {
 
 constexpr std::size_t kMostHosts = 1000;
@@ -20,4 +20,4 @@ Duration Failures::add(const net::Address& from, MonoTime now, Duration first) {
   return first * (1 << std::min(host.count++, kMostDoublings));
 }
 
-}  // namespace jackfield::rmanager
+}  // namespace jackfield::door
