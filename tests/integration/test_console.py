@@ -237,7 +237,7 @@ class Console(case.Case):
             own = re.findall(r'^    \{"(\w+)", "[^"]*", "[^"]*", true,', file.read(), re.MULTILINE)
         self.assertIn("stop", own)
         changing = [*own, "events clear", "external start x", "external stop x", "external restart x", "external execute x", "ban add 192.0.2.9", "ban remove 192.0.2.9",
-                    "connection register x", "connection unregister x", "accounts reload", "accounts login", "accounts logout x", "regfile export"]
+                    "registration add 101 sip:101@192.0.2.9", "registration remove 101 all", "connection register x", "connection unregister x", "accounts reload", "accounts login", "accounts logout x", "regfile export"]
         client = self.client()
         for command in changing:
             client.send(f"{command}\n")
