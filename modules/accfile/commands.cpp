@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "command/verb.h"
 #include "account.h"
 #include "conf/atomic_file.h"
 #include "conf/conf_text.h"
@@ -18,7 +19,7 @@
 namespace jackfield::accfile {
 namespace {
 
-constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+using command::kRefused;
 constexpr std::string_view kUsage =
     "list | show NAME | register NAME | unregister NAME | enable NAME | disable NAME | remove NAME |\n"
     "  add NAME --type registration --server HOST[:PORT][,HOST…] --username USER [--password-stdin] |\n"
@@ -63,9 +64,9 @@ std::string bad_value(std::string_view key, std::string_view value) {
   return {};
 }
 
-class ConnectionCommand {
+class ConnectionCommand : command::Verb {
  public:
-  ConnectionCommand(CommandContext& context, std::istream& input) : context_(context), input_(input) {}
+  ConnectionCommand(CommandContext& context, std::istream& input) : Verb(context, "connection"), input_(input) {}
 
   int run() {
     const auto arguments = context_.arguments;
@@ -151,7 +152,7 @@ class ConnectionCommand {
     if (const auto code = write(account)) return *code;
     if (type == "registration" && !password_from_input_)
       context_.out << "It has no password: the server must not ask for one. --password-stdin reads one.\n";
-    return done();
+    return changed();
   }
 
   int add_inbound(Account& account) {
@@ -184,7 +185,7 @@ class ConnectionCommand {
     context_.out << "\nThe other side writes one of these.";
     if (host_.empty()) context_.out << ' ' << kHostStandIn << " stands for this machine's address; --host HOST:PORT writes it.";
     context_.out << "\n\n" << far_side_text({.name = account.name, .username = username, .password = password_from_input_ ? "PASSWORD" : password, .realm = realm, .host = host});
-    return done();
+    return changed();
   }
 
   static bool is_inbound(const SettingsSection& section) {
@@ -228,7 +229,7 @@ class ConnectionCommand {
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, path.string()));
     if (const auto written = conf::replace_file(path, *changed, kNewFileMode); !written) return refuse(written.error());
     context_.out << fmt::format("Connection {} is {} in {}\n", name, on ? "enabled" : "disabled", path.string());
-    return done();
+    return changed();
   }
 
   int remove(const std::string& name) {
@@ -247,7 +248,7 @@ class ConnectionCommand {
       changed = true;
     }
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, section->where.file));
-    return done();
+    return changed();
   }
 
   /// Nothing when it was refused; the reason has been said.
@@ -261,23 +262,10 @@ class ConnectionCommand {
     return std::nullopt;
   }
 
-  int done() {
-    context_.reload = true;
-    return kDone;
-  }
   int unknown(const std::string& name) {
     return refuse(fmt::format("there is no connection {} in {}", name, (context_.config_dir / "accfile.conf").string()));
   }
-  int refuse(std::string_view why) {
-    context_.err << "jackfield connection: " << why << '\n';
-    return kRefused;
-  }
-  int usage(std::string_view why) {
-    context_.err << "jackfield connection: " << why << '\n';  // the program adds how it is used
-    return kWrongUsage;
-  }
 
-  CommandContext& context_;
   std::istream& input_;
   bool password_from_input_ = false, disabled_ = false;
   std::string host_;

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "command/verb.h"
 #include "cdr/printer.h"
 #include "record_reader.h"
 #include "settings.h"
@@ -16,11 +17,11 @@
 namespace jackfield::cdrfile {
 namespace {
 
-constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+using command::kDone, command::kRefused, command::kWrongUsage;
 
-class CdrCommand {
+class CdrCommand : command::Verb {
  public:
-  explicit CdrCommand(CommandContext& context) : context_(context) {
+  explicit CdrCommand(CommandContext& context) : Verb(context, "cdr") {
     Problems ignored;
     settings_ = read_settings(context.settings, ignored);
   }
@@ -72,12 +73,7 @@ class CdrCommand {
     for (const auto& [time, cells] : newest) context_.out << printer.record(cells);
   }
 
-  int say(std::string_view what, int code) {
-    context_.err << "jackfield cdr: " << what << '\n';
-    return code;
-  }
 
-  CommandContext& context_;
   FileSettings settings_;
   std::span<const std::string_view> columns_;
   std::size_t timeless_ = 0;

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "command/verb.h"
 #include "conf/atomic_file.h"
 #include "conf/conf_text.h"
 #include "digest/password.h"
@@ -16,13 +17,13 @@
 namespace jackfield::regfile {
 namespace {
 
-constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+using command::kDone, command::kRefused;
 constexpr std::string_view kUsage = "add NAME [--password-stdin] | passwd NAME [--password-stdin] | remove NAME | list | export | import [--replace]";
 constexpr unsigned kNewFileMode = 0600;  // there are passwords in it
 
-class UserCommand {
+class UserCommand : command::Verb {
  public:
-  UserCommand(CommandContext& context, std::istream& input) : context_(context), input_(input) {}
+  UserCommand(CommandContext& context, std::istream& input) : Verb(context, "user"), input_(input) {}
 
   int run() {
     const auto arguments = context_.arguments;
@@ -93,7 +94,7 @@ class UserCommand {
       changed = true;
     }
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, section->where.file));
-    return done();
+    return changed();
   }
 
   int list() {
@@ -145,7 +146,7 @@ class UserCommand {
     if (!text->empty() && !text->ends_with('\n')) text->push_back('\n');
     if (const auto written = conf::replace_file(path, text->append(given), kNewFileMode); !written) return refuse(written.error());
     context_.out << fmt::format("{} users are now in {}, {} of them in place of old ones\n", names.size(), path.string(), replaced);
-    return done();
+    return changed();
   }
 
   static std::optional<std::string> bad_import(const conf::Line& line, std::set<std::string>& names) {
@@ -177,28 +178,15 @@ class UserCommand {
   int tell(std::string_view what, std::string_view password, bool from_stdin) {
     context_.out << what << '\n';
     if (!from_stdin) context_.out << "Password: " << password << "\nIt is shown only this once.\n";
-    return done();
+    return changed();
   }
 
-  int done() {
-    context_.reload = true;
-    return kDone;
-  }
 
   int unknown(const std::string& name) {
     return refuse(fmt::format("there is no user {} in {}; `jackfield user list` shows who is there", name, (context_.config_dir / "regfile.conf").string()));
   }
-  int refuse(std::string_view why) {
-    context_.err << "jackfield user: " << why << '\n';
-    return kRefused;
-  }
-  int usage(std::string_view why) {
-    context_.err << "jackfield user: " << why << '\n';  // the program adds how it is used
-    return kWrongUsage;
-  }
   static std::string place(const SettingsSection& section) { return fmt::format("{}:{}", section.where.file, section.where.line); }
 
-  CommandContext& context_;
   std::istream& input_;
 };
 

@@ -1,6 +1,7 @@
 // `jackfield cdr` on the table of call records of share/sql.
 #include "commands.h"
 
+#include "command/verb.h"
 #include "cdr/printer.h"
 #include "rows.h"
 #include "settings.h"
@@ -13,7 +14,7 @@
 namespace jackfield::register_module {
 namespace {
 
-constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+using command::kDone, command::kRefused, command::kWrongUsage;
 constexpr std::size_t kPage = 1000;  // records in memory at once
 
 /// As cdrfile has them, and whose call it was.
@@ -37,9 +38,9 @@ std::string seconds(std::int64_t milliseconds) {
   return fmt::format("{}{}.{:03}", milliseconds < 0 ? "-" : "", magnitude / 1000, magnitude % 1000);
 }
 
-class CdrCommand {
+class CdrCommand : command::Verb {
  public:
-  explicit CdrCommand(CommandContext& context) : context_(context) {
+  explicit CdrCommand(CommandContext& context) : Verb(context, "cdr") {
     Problems ignored;
     const auto settings = read_settings(context.settings, ignored);
     if (settings.records.enabled) account_ = settings.records.account;
@@ -107,12 +108,7 @@ class CdrCommand {
     say(fmt::format("{}; records are read from the table `calls` that `jackfield db init {}` makes", why, account_), kRefused);
     return false;
   }
-  int say(std::string_view why, int code) {
-    context_.err << "jackfield cdr: " << why << '\n';
-    return code;
-  }
 
-  CommandContext& context_;
   std::string account_;
   std::unique_ptr<DirectDatabase> database_;
 };

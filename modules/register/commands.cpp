@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "command/verb.h"
 #include "cdr/request.h"
 #include "query_check.h"
 #include "schema.h"
@@ -12,11 +13,11 @@
 namespace jackfield::register_module {
 namespace {
 
-constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+using command::kDone, command::kRefused;
 
-class DbCommand {
+class DbCommand : command::Verb {
  public:
-  explicit DbCommand(CommandContext& context) : context_(context) {}
+  explicit DbCommand(CommandContext& context) : Verb(context, "db") {}
 
   int run() {
     const auto arguments = context_.arguments;
@@ -59,16 +60,7 @@ class DbCommand {
     return kDone;
   }
 
-  int refuse(std::string_view why) {
-    context_.err << "jackfield db: " << why << '\n';
-    return kRefused;
-  }
-  int usage(std::string_view why) {
-    context_.err << "jackfield db: " << why << '\n';  // the program adds how it is used
-    return kWrongUsage;
-  }
 
-  CommandContext& context_;
   std::string account_;
 };
 

@@ -1,6 +1,7 @@
 // `jackfield user` on the tables of share/sql.
 #include "commands.h"
 
+#include "command/verb.h"
 #include "digest/digest.h"
 #include "digest/password.h"
 #include "settings.h"
@@ -15,7 +16,7 @@
 namespace jackfield::register_module {
 namespace {
 
-constexpr int kDone = 0, kRefused = 1, kWrongUsage = 2;
+using command::kDone, command::kRefused;
 constexpr std::size_t kLongestName = 128, kLongestPassword = 256;
 
 constexpr std::string_view kAdd =
@@ -31,9 +32,9 @@ bool plain(std::string_view text, std::size_t longest) {
   return !text.empty() && text.size() <= longest && std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-class UserCommand {
+class UserCommand : command::Verb {
  public:
-  UserCommand(CommandContext& context, std::istream& input) : context_(context), input_(input) {
+  UserCommand(CommandContext& context, std::istream& input) : Verb(context, "user"), input_(input) {
     Problems ignored;
     const auto settings = read_settings(context.settings, ignored);
     realm_ = settings.realm;
@@ -137,16 +138,7 @@ class UserCommand {
   }
 
   int unknown() { return refuse(fmt::format("there is no user {} in account {}; `jackfield user list` shows who is there", name_, account_)); }
-  int refuse(std::string_view why) {
-    context_.err << "jackfield user: " << why << '\n';
-    return kRefused;
-  }
-  int usage(std::string_view why) {
-    context_.err << "jackfield user: " << why << '\n';  // the program adds how it is used
-    return kWrongUsage;
-  }
 
-  CommandContext& context_;
   std::istream& input_;
   std::string account_, realm_, name_, number_, limit_ = "0";
   bool from_stdin_ = false;

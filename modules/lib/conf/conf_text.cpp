@@ -1,5 +1,7 @@
 #include "conf/conf_text.h"
 
+#include "text/trimmed.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,15 +9,12 @@
 namespace jackfield::conf {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
+/// Without blanks around it and its line end.
+std::string_view bare(std::string_view text) { return trimmed(text, " \t\r\n"); }
 
 /// The length of the first line of `text` with those that continue it.
 std::size_t line_length(std::string_view text) {
-  const bool comment = trimmed(text.substr(0, text.find('\n'))).starts_with(';');
+  const bool comment = bare(text.substr(0, text.find('\n'))).starts_with(';');
   std::size_t length = 0;
   for (;;) {
     const auto end = text.find('\n', length);
@@ -39,16 +38,16 @@ std::vector<Line> split(std::string_view text) {
   while (!text.empty()) {
     Line line{.text = text.substr(0, line_length(text))};
     text.remove_prefix(line.text.size());
-    const auto content = trimmed(line.text);
+    const auto content = bare(line.text);
     if (content.starts_with('[')) {
-      const auto name = trimmed(content.substr(1, content.find(']') - 1));
+      const auto name = bare(content.substr(1, content.find(']') - 1));
       if (!name.starts_with('$')) {
         line.kind = LineKind::header;
         line.name = section = name;
       }
     } else if (!content.empty() && !content.starts_with(';')) {
       line.kind = LineKind::key;
-      line.name = trimmed(content.substr(0, content.find('=')));
+      line.name = bare(content.substr(0, content.find('=')));
     }
     line.section = section;
     lines.push_back(line);
@@ -112,7 +111,7 @@ std::optional<std::string> without_section(std::string_view text, std::string_vi
       }
       return false;
     }();
-    if (!key_follows || trimmed(lines[i].text).starts_with("[$")) out.append(lines[i].text);
+    if (!key_follows || bare(lines[i].text).starts_with("[$")) out.append(lines[i].text);
   }
   if (!found) return std::nullopt;
   return out;

@@ -6,11 +6,10 @@
 namespace jackfield {
 
 /// A view into `text`.
-inline std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t";
-  const auto begin = text.find_first_not_of(kBlanks);
+inline std::string_view trimmed(std::string_view text, std::string_view blanks = " \t") {
+  const auto begin = text.find_first_not_of(blanks);
   if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
 }  // namespace jackfield
