@@ -152,7 +152,7 @@ class ConnectionCommand : command::Verb {
     if (const auto code = write(account)) return *code;
     if (type == "registration" && !password_from_input_)
       context_.out << "It has no password: the server must not ask for one. --password-stdin reads one.\n";
-    return changed();
+    return files_changed();
   }
 
   int add_inbound(Account& account) {
@@ -185,7 +185,7 @@ class ConnectionCommand : command::Verb {
     context_.out << "\nThe other side writes one of these.";
     if (host_.empty()) context_.out << ' ' << kHostStandIn << " stands for this machine's address; --host HOST:PORT writes it.";
     context_.out << "\n\n" << far_side_text({.name = account.name, .username = username, .password = password_from_input_ ? "PASSWORD" : password, .realm = realm, .host = host});
-    return changed();
+    return files_changed();
   }
 
   static bool is_inbound(const SettingsSection& section) {
@@ -229,7 +229,7 @@ class ConnectionCommand : command::Verb {
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, path.string()));
     if (const auto written = conf::replace_file(path, *changed, kNewFileMode); !written) return refuse(written.error());
     context_.out << fmt::format("Connection {} is {} in {}\n", name, on ? "enabled" : "disabled", path.string());
-    return changed();
+    return files_changed();
   }
 
   int remove(const std::string& name) {
@@ -248,7 +248,7 @@ class ConnectionCommand : command::Verb {
       changed = true;
     }
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, section->where.file));
-    return changed();
+    return files_changed();
   }
 
   /// Nothing when it was refused; the reason has been said.

@@ -73,7 +73,6 @@ class CdrCommand : command::Verb {
     for (const auto& [time, cells] : newest) context_.out << printer.record(cells);
   }
 
-
   FileSettings settings_;
   std::span<const std::string_view> columns_;
   std::size_t timeless_ = 0;

@@ -94,7 +94,7 @@ class UserCommand : command::Verb {
       changed = true;
     }
     if (!changed) return refuse(fmt::format("there is no section [{}] in {}; edit it by hand", name, section->where.file));
-    return changed();
+    return files_changed();
   }
 
   int list() {
@@ -146,7 +146,7 @@ class UserCommand : command::Verb {
     if (!text->empty() && !text->ends_with('\n')) text->push_back('\n');
     if (const auto written = conf::replace_file(path, text->append(given), kNewFileMode); !written) return refuse(written.error());
     context_.out << fmt::format("{} users are now in {}, {} of them in place of old ones\n", names.size(), path.string(), replaced);
-    return changed();
+    return files_changed();
   }
 
   static std::optional<std::string> bad_import(const conf::Line& line, std::set<std::string>& names) {
@@ -178,7 +178,7 @@ class UserCommand : command::Verb {
   int tell(std::string_view what, std::string_view password, bool from_stdin) {
     context_.out << what << '\n';
     if (!from_stdin) context_.out << "Password: " << password << "\nIt is shown only this once.\n";
-    return changed();
+    return files_changed();
   }
 
 

@@ -240,8 +240,9 @@ class Console(case.Case):
                     "registration add 101 sip:101@192.0.2.9", "registration remove 101 all", "connection register x", "connection unregister x", "accounts reload", "accounts login", "accounts logout x", "regfile export"]
         client = self.client()
         for command in changing:
-            client.send(f"{command}\n")
-            self.assertEqual(client.line(), "this changes something, and needs the level admin", command)
+            with self.subTest(command=command):
+                client.send(f"{command}\n")
+                self.assertEqual(client.line(), "this changes something, and needs the level admin")
         client.send("machine on\nexternal start x\nban add 192.0.2.9\nmachine off\n")
         self.assertEqual([client.answer() for _ in range(4)], ["%%=machine:on", "%%=*:fail=noauth:external start x", "%%=*:fail=noauth:ban add 192.0.2.9", "machine is off"])
         for command, answer in (("ban list", "nobody is banned"), ("accounts", "there are no accounts"), ("external info", "no script runs"), ("connection list", "there are no connections")):

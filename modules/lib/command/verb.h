@@ -17,7 +17,7 @@ class Verb {
   Verb(CommandContext& context, std::string_view name) : context_(context), name_(name) {}
 
   /// The running server is to read its files again.
-  int changed() {
+  int files_changed() {
     context_.reload = true;
     return kDone;
   }
