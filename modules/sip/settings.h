@@ -42,7 +42,7 @@ struct RegistrarSettings {
   bool enabled = true;
   std::chrono::seconds expires_min{60}, expires_def{600}, expires_max{3600};
   bool auth_required = true;
-  std::chrono::milliseconds nat_refresh{25000};
+  std::chrono::milliseconds nat_refresh{12000};
   Keepalive keepalive = Keepalive::crlf;
   unsigned max_contacts = 0;  ///< 0: any number
   MaxContactsPolicy max_contacts_policy = MaxContactsPolicy::replace_oldest;

@@ -9,6 +9,7 @@
 #include "answer.h"
 #include "guard/guard.h"
 #include "registrar/store_messages.h"
+#include "sip/text.h"
 #include "sip/uri.h"
 
 namespace jackfield::sip::registrar {
@@ -63,11 +64,39 @@ void Registrar::not_carried(const IncomingRequest& request, Transaction begun) {
 }
 
 void Registrar::agreed(const Sender& sender, Agreement agreement, const IncomingRequest& request, Transaction transaction) {
+  if (core_.guard && proof_of_source(request) != PassedNonces::Known::no) core_.guard->proved(request.flow);
   admitted(sender, std::move(agreement), request, transaction);
+}
+
+PassedNonces::Known Registrar::proof_of_source(const IncomingRequest& request) const {
+  auto best = PassedNonces::Known::no;
+  for (const auto header : {HeaderId::authorization, HeaderId::proxy_authorization})
+    for (const auto& credentials : request.message.digests(header))
+      best = std::max(best, passed_nonces_.find(request.flow.remote, credentials.nonce, core_.engine.clock().now()));
+  return best;
 }
 
 void Registrar::declined(const std::string& username, const Refusal& refusal, const IncomingRequest& request, Transaction transaction) {
   note_refusal(username, refusal, request.flow.remote);
+  bool stale = false;
+  const bool wrong = (refusal.code == 401 || refusal.code == 403 || refusal.code == 407) && proof_of_source(request) == PassedNonces::Known::fresh;
+  for (const auto& [name, value] : refusal.headers) {
+    if (const auto id = header_id(name); id != HeaderId::www_authenticate && id != HeaderId::proxy_authenticate) continue;
+    const auto challenge = parse_auth(value);
+    if (!challenge) continue;
+    passed_nonces_.note(request.flow.remote, challenge->nonce, core_.engine.clock().now());
+    stale = stale || text::equal(challenge->stale, "true");
+  }
+  if (wrong && !stale && core_.guard) {  // D21: like wrong credentials of ours
+    core_.log.info("event=wrong-credentials reason=\"refused by the other server\" method=REGISTER user={} address={} transport={} callid={}", log_value(username),
+                   request.flow.remote.text(), stack::transport_name(request.flow.kind), log_value(request.message.call_id()));
+    jackfield::Message fail(messages::kUserAuthfail.name, core_.engine.clock().wall());
+    fail.add(param::kUsername, username).add(param::kDomain, request.message.to()->uri.host).add(param::kReason, "refused by the other server");
+    set_source(fail, core_, request.flow);
+    core_.engine.bus().enqueue(std::move(fail));
+    const auto consequence = core_.guard->wrong(request.flow, username, "refused by the other server");
+    if (consequence.banned) return answer(core_, request, transaction, 403);
+  }
   answer(core_, request, transaction, refusal.code, refusal.phrase, [&](Writer& writer) { write_headers(writer, refusal); });
 }
 

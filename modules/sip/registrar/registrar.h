@@ -15,6 +15,7 @@
 
 #include "core.h"
 #include "registrar/keepalive.h"
+#include "registrar/passed_nonces.h"
 #include "registrar/table.h"
 #include "registrar/upstream.h"
 #include "registrar/work.h"
@@ -74,6 +75,8 @@ class Registrar final : public BindingTable, private Upstream::Owner {
   void agreed(const Sender& sender, Agreement agreement, const stack::IncomingRequest& request, Transaction transaction) override;
   void declined(const std::string& username, const Refusal& refusal, const stack::IncomingRequest& request, Transaction transaction) override;
   void not_carried(const stack::IncomingRequest& request, Transaction transaction) override;
+  /// Whether the credentials answer a challenge of another server that was passed on to their very source.
+  PassedNonces::Known proof_of_source(const stack::IncomingRequest& request) const;
 
   void admitted(const Sender& sender, std::optional<Agreement> agreement, const stack::IncomingRequest& request, Transaction transaction);
   /// True when it is done; else it goes on by itself.
@@ -122,6 +125,7 @@ class Registrar final : public BindingTable, private Upstream::Owner {
   Table table_;
   Keepalive keepalive_;
   Upstream upstream_{core_, *this};
+  PassedNonces passed_nonces_;
   struct Waiting {
     Transaction transaction;
     Sender sender;

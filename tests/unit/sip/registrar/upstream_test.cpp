@@ -1,6 +1,7 @@
 // REGISTERs to which another server has to agree: before anybody is challenged here, and once somebody was.
 #include <jackfield/messages/upstream.h>
 
+#include "guard/guard.h"
 #include "unit/sip/site.h"
 
 #include <algorithm>
@@ -283,6 +284,44 @@ TEST_CASE("Nobody is asked about denied sources, while draining, nor where nobod
   c.site.settings->registrar.enabled = false;
   CHECK(phone.send(kContact)->code == 403);
   CHECK(c.asked.empty());
+}
+
+TEST_CASE("D21: what the other server refuses counts against the source that was challenged, and against nobody else") {
+  Carrier c;
+  guard::Guard guard(c.site.engine);
+  guard.attach(c.site.core);
+  c.site.core.guard = &guard;
+  const auto proof = [](const std::string& nonce) { return fmt::format(R"(Digest username="200", realm="far", nonce="{}", uri="sip:x", response="00")", nonce); };
+  const auto challenge = [](int number, const char* more = "") { return Carrier::Said{{"code", "401"}, {"osip_www-authenticate", fmt::format(R"(Digest realm="far", nonce="n{}"{})", number, more)}}; };
+  Phone phone{c.site}, forger{c.site, udp("203.0.113.66:5060")};
+  forger.call_id = "forger-1@host";
+  int number = 0;
+  const auto guess = [&](Phone& who, const char* more = "") {
+    who.authorization = proof(fmt::format("n{}", number));
+    c.unproved = {true, challenge(++number, more)};
+    return who.send(kContact)->code;
+  };
+  guess(phone);
+  // Nonces of the phone's, from an address they were never given to; and refusals for age alone.
+  for (int i = 0; i < 30; ++i) {
+    forger.authorization = proof("n1");
+    c.unproved = {true, challenge(1)};
+    c.unproved.with.pop_back();
+    forger.send(kContact);
+  }
+  for (int i = 0; i < 30; ++i) CHECK(guess(phone, ", stale=TRUE") == 401);
+  for (int i = 0; i < 30; ++i) {
+    c.site.engine.advance(25s);
+    CHECK(guess(phone) == 401);
+  }
+  CHECK_FALSE(guard.bans().any());
+  for (int i = 0; i < 9; ++i) CHECK(guess(phone) == 401);
+  CHECK_FALSE(guard.bans().any());
+  CHECK(guess(phone) == 403);
+  CHECK(guard.bans().list().size() == 1);
+  CHECK(c.site.engine.logged("event=wrong-credentials"));
+  CHECK(std::ranges::count(c.site.told, "user.authfail 200 198.51.100.7:5060") == 10);
+  c.site.core.guard = nullptr;
 }
 
 TEST_CASE("A REGISTER that waits when the table goes is forgotten without harm") {
