@@ -1,0 +1,72 @@
+#include "calls.h"
+
+#include "carrier.h"
+
+#include <jackfield/messages/call.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace jackfield::upperreg {
+namespace param = messages::param;
+namespace {
+
+constexpr std::string_view kOwnServer = "upper/", kLineTarget = "line/";
+constexpr std::size_t kSha256Digits = 64;
+
+void show(const StoredCredentials& with, Message& message) {
+  message.set(param::kAuthname, with.authname);
+  if (!with.password.empty()) message.set(param::kPassword, with.password);
+  if (!with.ha1.empty()) message.set(with.ha1.size() == kSha256Digits ? param::kHa1Sha256 : param::kHa1Md5, with.ha1).set(param::kHa1Realm, with.realm);
+}
+
+/// After a restart: no file of ours has them.
+Task<bool> recall_and_show(std::shared_ptr<Core> core, Message& message, std::string name) {
+  if (!co_await Carrier::recall_credentials(core, name) || core->stopped) co_return false;
+  if (const auto* aor = core->aors->find(name)) show(aor->credentials, message);
+  co_return false;
+}
+
+}  // namespace
+
+Verdict take_token(const Core& core, const Lines& lines, Message& message) {
+  const auto line = message.get(param::kInLine);
+  if (line.empty() || !lines.known(line)) return false;
+  const auto* aor = core.aors->of_token(message.get(param::kCalled));
+  if (!aor || !lines.same_server(aor->id.line, line)) return false;  // D21: what B gave A1 is nothing to A2
+  if (!message.has(param::kCalledfull)) message.set(param::kCalledfull, message.get(param::kCalled));
+  message.set(param::kCalled, aor->id.name);
+  return false;
+}
+
+Verdict identify(std::shared_ptr<Core> core, const Lines& lines, Message& message) {
+  const auto callto = message.get(param::kCallto);
+  const bool own_server = callto.starts_with(kOwnServer);
+  if (!own_server && !callto.starts_with(kLineTarget)) return false;
+  const auto* aor = core->aors->find(message.get(param::kUsername));
+  // Whoever came in by a line is no phone of ours, whatever he is called.
+  if (aor && (!aor->at_a() || !message.get(param::kInLine).empty())) aor = nullptr;
+  if (own_server) {
+    if (!aor) {
+      message.set(param::kError, "forbidden").set(param::kReason, "the caller is registered at no other server");
+      return false;
+    }
+    const auto target = fmt::format("{}{}", kLineTarget, callto.substr(kOwnServer.size()));
+    message.set(param::kCallto, target).set(param::kLine, aor->id.line);
+  }
+  const auto line = message.get(param::kLine);
+  if (!aor || line.empty() || !lines.known(line) || aor->id.line != line) return false;
+  message.set(param::kCaller, aor->id.user).set(param::kDomain, aor->id.domain).set(param::kContactUser, aor->id.token);
+  if (aor->kind == Kind::relayed) {
+    message.set_flag(param::kPassChallenge, true);  // its own authorization is there already, where it sent one
+    return false;
+  }
+  message.erase(param::kAuthorization);
+  message.erase(param::kProxyAuthorization);
+  if (!aor->credentials.known()) return recall_and_show(std::move(core), message, aor->id.name);
+  show(aor->credentials, message);
+  return false;
+}
+
+}  // namespace jackfield::upperreg

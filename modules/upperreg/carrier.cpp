@@ -1,0 +1,272 @@
+#include "carrier.h"
+
+#include "sip/headers.h"
+#include "sip/uri.h"
+#include "wish.h"
+
+#include <jackfield/messages/upstream.h>
+#include <jackfield/messages/user.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace jackfield::upperreg {
+namespace param = messages::param;
+namespace {
+
+constexpr int kOk = 200, kForbidden = 403, kServerError = 500, kUnavailable = 503, kGatewayTimeout = 504;
+constexpr std::string_view kReplyPrefix = "osip_", kRetryAfter = "osip_retry-after";
+constexpr std::chrono::seconds kPromise{10};  // within that the registrar has told the stores what was agreed
+constexpr std::size_t kMostToldOfUri = 10000;
+constexpr std::chrono::seconds kForever{INT32_MAX};
+
+/// Who he is, asked of whoever has users. The answer is empty of everything but what was said of him.
+Task<bool> look_up(std::shared_ptr<Core> core, Message& question, std::string_view username, std::string_view domain) {
+  question.add(param::kProtocol, "sip").add(param::kUsername, username).add(param::kDomain, domain).add(param::kMethod, "REGISTER");
+  question.set_flag(param::kDryRun, true);  // nobody logs in: only what is said of him is wanted
+  auto verdict = core->engine.bus().dispatch(question);
+  co_return co_await settle(std::move(verdict));
+}
+
+Message new_question(const Core& core) { return Message(messages::kUserAuth.name, core.now()); }
+
+bool refuse(Message& message, int code, std::string_view reason) {
+  message.set(param::kCode, static_cast<long long>(code));
+  if (!reason.empty()) message.set(param::kReason, reason);
+  return true;
+}
+
+bool refuse_for_now(const Core& core, Message& message, int code, std::string_view reason) {
+  const auto seconds = std::max<long long>(1, std::chrono::ceil<std::chrono::seconds>(core.settings.retry_interval).count());
+  message.set(kRetryAfter, seconds);
+  return refuse(message, code, reason);
+}
+
+bool agree(Message& message, const Aor& aor, std::chrono::seconds most) {
+  message.set(param::kCode, static_cast<long long>(kOk)).set(param::kUsername, aor.id.name);
+  // Never longer than he asked for.
+  if (most.count() < message.number(param::kExpires, INT32_MAX)) message.set(param::kExpires, static_cast<long long>(std::max<long long>(most.count(), 1)));
+  return true;
+}
+
+/// What the registrar is about to tell the stores.
+void promise(Core& core, Aor& aor, const Wish& wish, std::chrono::seconds most) {
+  const auto until = core.now() + kPromise;
+  const auto kept = core.phones(aor);
+  std::erase_if(aor.promises, [&](const auto& one) { return one.second.until <= core.now(); });
+  if (wish.all_leave)
+    for (const auto& [key, left] : kept) aor.promises[key] = {false, until, {}};
+  for (const auto& [key, expires] : wish.bindings) aor.promises[key] = {expires.count() != 0, until, core.now() + std::min(expires, most)};
+}
+
+/// D19: an A that compares the digest's uri with the Request-URI refuses what a phone computed for B. Once per phone.
+void explain_uri(Core& core, const Aor& aor, const Message& message, const Answer& answer) {
+  if (aor.id.mode != Mode::upper || answer.code < 400 || answer.code >= 500) return;
+  const auto given = message.get(message.has(param::kAuthorization) ? param::kAuthorization : param::kProxyAuthorization);
+  const auto proof = sip::parse_auth(given);
+  if (given.empty() || !proof) return;
+  const auto uri = sip::Uri::parse(proof->uri);
+  if (!uri || lower_host(uri->host) == aor.id.domain) return;
+  for (const auto& [name, value] : answer.headers) {
+    const auto challenge = name.ends_with("-authenticate") ? sip::parse_auth(value) : tl::expected<sip::AuthHeader, sip::Error>(sip::AuthHeader{});
+    if (challenge && lower_host(challenge->stale) == "true") return;  // it is the nonce's age that A minds
+  }
+  if (core.told_of_uri.size() >= kMostToldOfUri || !core.told_of_uri.insert(fmt::format("{} {}", aor.id.name, message.get(param::kIpHost))).second) return;
+  core.log.warning(
+      "event=uri-names-us aor={} address={} code={} uri={} wanted=sip:{} reason=\"the server there may refuse this phone because its credentials name us instead of that server "
+      "(or the password is wrong): give the phone the domain {} with this server as its outbound proxy, or keep its credentials here (upper_username, upper_password)\"",
+      log_value(aor.id.name), log_value(message.get(param::kAddress)), answer.code, log_value(proof->uri), aor.id.domain, aor.id.domain);
+}
+
+/// A final refusal. With kept credentials it is about the user; else only who came from where a binding came from can lose that.
+void end_refused(Core& core, Aor& aor, const Message& message, const Answer& answer) {
+  const auto reason = fmt::format("the server there refused it with {}", answer.code);
+  core.log.warning("event=refused aor={} line={} code={} reason={}", log_value(aor.id.name), log_value(aor.id.line), answer.code, log_value(answer.reason));
+  if (aor.kind == Kind::stored) return core.apply(aor, AorEvent::refused, reason);
+  std::vector<bindings::Binding*> kept;
+  core.store->bindings().of_user(aor.id.name, kept);
+  const auto from = message.get(param::kAddress);
+  std::size_t ended = 0;
+  for (const auto* binding : kept) {
+    if (from.empty() || binding->packed().parameter(param::kAddress.name) != from) continue;
+    core.end_bindings(aor.id.name, binding->packed().key(), reason);
+    ++ended;
+  }
+  if (ended != 0) core.log.warning("event=bindings_ended aor={} count={} reason={}", log_value(aor.id.name), ended, log_value(reason));
+  if (ended == kept.size() && aor.at_a() && ended != 0) core.apply(aor, AorEvent::refused, reason);
+}
+
+/// The verdict on the phone's REGISTER.
+bool judge(Core& core, Aor& aor, Message& message, const Wish& wish, bool leaves, const Answer& answer) {
+  const auto& settings = core.settings;
+  if (answer.agreed()) {
+    if (wish.only_asks()) return agree(message, aor, kForever);
+    if (leaves) {
+      core.apply(aor, AorEvent::ended, "the last phone left");
+      promise(core, aor, wish, {});
+      return agree(message, aor, kForever);
+    }
+    if (answer.granted.count() == 0) {
+      core.log.warning("event=not-listed aor={} line={} reason=\"the server there agreed, but does not list our contact\"", log_value(aor.id.name), log_value(aor.id.line));
+      core.apply(aor, AorEvent::silent, {});
+      return refuse(message, kServerError, "The server there did not keep the contact");
+    }
+    aor.server = answer.server;
+    core.apply(aor, AorEvent::granted, {}, answer.granted);
+    const auto most = aor.kind == Kind::relayed ? std::min(answer.granted, settings.relay_expires) : answer.granted;
+    promise(core, aor, wish, most);
+    return agree(message, aor, most);
+  }
+  if (answer.silent()) {
+    core.apply(aor, AorEvent::silent, {});
+    for (const auto& [name, value] : answer.headers)
+      if (name == "retry-after") {
+        message.set(kRetryAfter, value);
+        return refuse(message, answer.code == 408 ? kGatewayTimeout : kUnavailable, "The server there is not available");
+      }
+    return refuse_for_now(core, message, answer.code == 408 ? kGatewayTimeout : kUnavailable, "The server there is not available");
+  }
+  explain_uri(core, aor, message, answer);
+  if (aor.kind == Kind::stored && answer.challenges()) {
+    core.log.error("event=credentials-refused aor={} line={} code={} reason=\"the server there does not accept the credentials that are kept for this user\"", log_value(aor.id.name),
+                   log_value(aor.id.line), answer.code);
+    core.apply(aor, AorEvent::refused, "the server there does not accept the credentials that are kept");
+    return refuse(message, kForbidden, "The server there does not accept the credentials");
+  }
+  if (!answer.challenges()) end_refused(core, aor, message, answer);
+  for (const auto& [name, value] : answer.headers) message.add(fmt::format("{}{}", kReplyPrefix, name), value);  // several challenges are several
+  return refuse(message, answer.code, answer.reason);
+}
+
+}  // namespace
+
+Verdict Carrier::user_upstream(Message& message) {
+  if (message.flag(param::kDryRun)) return false;
+  auto where = destination(core_->settings, message);
+  if (where.what == Destination::What::here) return false;
+  if (where.what == Destination::What::foreign) {
+    core_->log.info("event=foreign-domain domain={} address={}", log_value(where.domain), log_value(message.get(param::kAddress)));
+    return refuse(message, kForbidden, "This domain is not served");
+  }
+  return carry(core_, this, message, std::move(where));
+}
+
+Task<bool> Carrier::carry(std::shared_ptr<Core> core, Carrier* self, Message& message, Destination where) {
+  const auto mode = where.what == Destination::What::upper ? Mode::upper : Mode::thru;
+  const std::string phone_user(message.get(param::kUsername));
+  const auto name = mode == Mode::upper ? phone_user : fmt::format("{}@{}", phone_user, where.domain);
+  auto decision = co_await decision_on(core, message, where, name);
+  if (core->stopped || decision.what == Decision::What::here) co_return false;
+  if (decision.what == Decision::What::refuse) co_return refuse(message, kForbidden, "You may not register there");
+
+  const auto& settings = core->settings;
+  const auto& domain = mode == Mode::upper ? settings.domain : where.domain;
+  const auto* aor = core->aors->get({.token = {}, .call_id = {}, .from_tag = {}, .name = name, .user = decision.user.empty() ? phone_user : decision.user, .domain = domain,
+                                     .request_uri = mode == Mode::thru ? std::string(message.get(param::kSipUri)) : std::string(), .line = line_of(mode, domain), .mode = mode},
+                                    settings.max_aors);
+  if (!aor) {
+    core->log.error("event=too-many-aors limit={} reason=\"max_aors in upperreg.conf\"", settings.max_aors);
+    co_return refuse_for_now(*core, message, kUnavailable, "Too many registrations");
+  }
+  const auto line = aor->id.line;
+  if (!co_await enter(core, name)) {
+    if (!core->stopped) refuse_for_now(*core, message, kUnavailable, "Too many registrations at once");
+    co_return !core->stopped;
+  }
+  const bool ready = co_await Lines::ready(core, &self->lines_, line);
+  if (core->stopped) co_return false;
+  const bool done = ready && core->aors->find(name);
+  const bool before = done && core->aors->find(name)->at_a();
+  if (done) co_await ask_and_judge(core, self, message, name, std::move(decision));
+  else refuse_for_now(*core, message, kUnavailable, "The server there is not available");
+  if (core->stopped) co_return false;
+  leave(*core, name);
+  const auto* after = core->aors->find(name);
+  // What A was told of has its token for good: it is on disk before the phone hears of it.
+  if (!before && after && after->at_a()) co_await wait_until_saved(core, message, name);
+  co_return !core->stopped;
+}
+
+Task<Decision> Carrier::decision_on(std::shared_ptr<Core> core, Message& message, Destination where, std::string name) {
+  if (message.flag(param::kAuthenticated)) co_return decide(core->settings, where, message, &message);
+  auto said = new_question(*core);
+  bool known = co_await look_up(core, said, name, where.domain);
+  const std::string user(message.get(param::kUsername));
+  if (!core->stopped && !known && name != user) {  // a user of ours who has an account there
+    said = new_question(*core);
+    known = co_await look_up(core, said, user, where.domain);
+  }
+  if (core->stopped) co_return Decision{};
+  co_return decide(core->settings, where, message, known ? &said : nullptr);
+}
+
+Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message& message, std::string name, Decision decision) {
+  auto* aor = core->aors->find(name);
+  const auto& settings = core->settings;
+  aor->kind = decision.kind;
+  aor->credentials = std::move(decision.credentials);
+  const auto wish = Wish::of(message);
+  const bool stored = aor->kind == Kind::stored;
+  const auto left = wish.left(core->phones(*aor), stored ? kForever : settings.relay_expires);
+  const bool leaves = !wish.only_asks() && left.empty();
+  if (stored) {
+    // He has proved to us who he is; A is told what it has to know (P-9).
+    const bool nothing_new = wish.only_asks() || (leaves && !aor->at_a()) || (!leaves && (wish.only_leaves() || aor->fresh(core->now())));
+    if (nothing_new) {
+      core->absorbed.add();
+      const auto most = !wish.only_asks() && !wish.only_leaves() ? aor->remaining(core->now()) : kForever;
+      promise(*core, *aor, wish, most);
+      agree(message, *aor, most);
+      co_return;
+    }
+    if (leaves) core->apply(*aor, AorEvent::emptied, "the last phone left");
+  }
+  Question question{.expires = leaves ? std::chrono::seconds(0) : stored ? settings.of(aor->id.mode).interval : longest(left), .with_contact = !wish.only_asks(),
+                    .authorization = stored ? std::string() : std::string(message.get(param::kAuthorization)),
+                    .proxy_authorization = stored ? std::string() : std::string(message.get(param::kProxyAuthorization))};
+  const auto line = aor->id.line;
+  const auto answer = co_await ask_server(core, name, std::move(question));
+  if (core->stopped) co_return;
+  aor = core->aors->find(name);
+  if (!answer || !aor) {
+    refuse_for_now(*core, message, kUnavailable, "The server there is not available");
+    co_return;
+  }
+  if (stored && leaves && answer->silent()) {
+    // We go on telling A; for the phone it is done.
+    core->apply(*aor, AorEvent::silent, {});
+    promise(*core, *aor, wish, {});
+    agree(message, *aor, kForever);
+  } else {
+    judge(*core, *aor, message, wish, leaves, *answer);
+  }
+  self->heard_(line, *answer);
+}
+
+Task<> Carrier::wait_until_saved(std::shared_ptr<Core> core, Message& message, std::string name) {
+  const auto durable = core->aors->durable();
+  if (!durable) co_return;
+  const auto error = co_await durable->wait();
+  if (core->stopped || error.empty()) co_return;
+  core->log.error("event=not-saved aor={} reason={}", log_value(name), log_value(error));
+  refuse_for_now(*core, message, kUnavailable, "Registration Not Saved");
+}
+
+Task<bool> Carrier::recall_credentials(std::shared_ptr<Core> core, std::string name) {
+  const auto* aor = core->aors->find(name);
+  if (!aor) co_return false;
+  const auto mode = aor->id.mode;
+  const auto domain = aor->id.domain;
+  // Thru's user is one of ours who has an account there.
+  const auto username = mode == Mode::upper ? name : name.substr(0, name.rfind('@'));
+  auto said = new_question(*core);
+  const bool known = co_await look_up(core, said, username, domain);
+  auto* now = core->stopped ? nullptr : core->aors->find(name);
+  if (!now) co_return false;
+  auto credentials = known ? stored_credentials(mode, domain, said, username) : std::nullopt;
+  now->credentials = credentials ? std::move(*credentials) : StoredCredentials{};
+  co_return credentials.has_value();
+}
+
+}  // namespace jackfield::upperreg

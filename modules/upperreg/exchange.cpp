@@ -1,0 +1,80 @@
+#include "exchange.h"
+
+#include <jackfield/messages/upstream.h>
+
+#include <algorithm>
+
+namespace jackfield::upperreg {
+namespace param = messages::param;
+namespace {
+
+constexpr std::string_view kHeaderPrefix = "sip_", kMinExpires = "sip_min-expires";
+/// What goes on to the phone of A's answer, byte for byte.
+constexpr std::string_view kPassed[] = {"www-authenticate", "proxy-authenticate", "retry-after", "min-expires", "warning"};
+constexpr int kIntervalTooBrief = 423;
+constexpr std::chrono::seconds kLongestMinimum{86400};
+constexpr std::size_t kSha256Digits = 64;
+
+Message question_for(Core& core, Aor& aor, const Question& question) {
+  Message out(messages::kUpstreamRegister.name, core.now());
+  out.add(param::kLine, aor.id.line).add(param::kUsername, aor.id.user).add(param::kDomain, aor.id.domain);
+  out.add(param::kSipUri, aor.id.request_uri.empty() ? "sip:" + aor.id.domain : aor.id.request_uri);
+  out.add(param::kSipCallid, aor.id.call_id).add(param::kFromTag, aor.id.from_tag).add(param::kSipCseq, static_cast<long long>(core.aors->next_cseq(aor)));
+  if (question.with_contact) {
+    const auto expires = question.expires.count() == 0 ? question.expires : std::max(question.expires, aor.min_expires);
+    out.add(param::kContactUser, aor.id.token).add(param::kExpires, static_cast<long long>(expires.count()));
+  }
+  if (!question.authorization.empty()) out.add(param::kAuthorization, question.authorization);
+  if (!question.proxy_authorization.empty()) out.add(param::kProxyAuthorization, question.proxy_authorization);
+  if (aor.kind == Kind::stored) {
+    const auto& with = aor.credentials;
+    out.add(param::kAuthname, with.authname);
+    if (!with.password.empty()) out.add(param::kPassword, with.password);
+    if (!with.ha1.empty()) out.add(with.ha1.size() == kSha256Digits ? param::kHa1Sha256 : param::kHa1Md5, with.ha1).add(param::kHa1Realm, with.realm);
+  }
+  return out;
+}
+
+Answer read(const Message& message, bool handled) {
+  Answer out{.code = handled ? static_cast<int>(message.number(param::kCode)) : 0, .reason = std::string(message.get(param::kReason)), .error = std::string(message.get(param::kError)),
+             .granted = std::chrono::seconds(std::max(0ll, message.number(param::kExpires))), .contacts = {}, .headers = {}, .server = std::string(message.get(param::kAddress))};
+  for (const auto& [name, value] : message.parameters()) {
+    if (name == param::kSipContact.name) out.contacts.emplace_back(value);
+    else if (name.starts_with(kHeaderPrefix) && std::ranges::find(kPassed, name.substr(kHeaderPrefix.size())) != std::end(kPassed))
+      out.headers.emplace_back(name.substr(kHeaderPrefix.size()), value);
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<std::optional<Answer>> ask_server(std::shared_ptr<Core> core, std::string name, Question question) {
+  for (int round = 0;; ++round) {
+    auto* aor = core->aors->find(name);
+    if (!aor) co_return std::nullopt;
+    auto message = question_for(*core, *aor, question);
+    core->sent.add();
+    auto verdict = core->engine.bus().dispatch(message);
+    const bool handled = co_await settle(std::move(verdict));
+    if (core->stopped) co_return std::nullopt;
+    aor = core->aors->find(name);
+    if (!aor) co_return std::nullopt;
+    auto answer = read(message, handled);
+    aor->cseq = std::max(aor->cseq, static_cast<std::uint32_t>(std::clamp(message.number(param::kSipCseq), 0ll, 0x7fffffffll)));  // challenges that were answered
+    if (answer.code == 0) {
+      core->unanswered.add();
+      core->log.debug("event=unanswered aor={} line={} reason={}", log_value(name), log_value(aor->id.line), log_value(answer.error));
+    }
+    if (answer.code == kIntervalTooBrief && round == 0 && question.expires.count() != 0) {  // RFC 3261 §10.2.8
+      const std::chrono::seconds least(std::max(0ll, message.number(kMinExpires)));
+      if (least > std::max(question.expires, aor->min_expires) && least <= kLongestMinimum) {
+        aor->min_expires = least;
+        continue;
+      }
+    }
+    if (!answer.agreed() && !answer.challenges() && answer.code != 0) core->refused.add();
+    co_return answer;
+  }
+}
+
+}  // namespace jackfield::upperreg
