@@ -86,10 +86,9 @@ void end_refused(Core& core, Aor& aor, const Message& message, const Answer& ans
   if (aor.kind == Kind::stored) return core.apply(aor, AorEvent::refused, reason);
   std::vector<bindings::Binding*> kept;
   core.store->bindings().of_user(aor.id.name, kept);
-  const auto from = message.get(param::kAddress);
   std::size_t ended = 0;
   for (const auto* binding : kept) {
-    if (from.empty() || binding->packed().parameter(param::kAddress.name) != from) continue;
+    if (!same_flow(binding->packed(), message)) continue;
     core.end_bindings(aor.id.name, binding->packed().key(), reason);
     ++ended;
   }

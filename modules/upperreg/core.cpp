@@ -65,6 +65,12 @@ void Core::apply(Aor& aor, AorEvent event, std::string_view reason, std::chrono:
   plan(aor);
 }
 
+bool same_flow(const bindings::PackedBinding& binding, const Message& request) {
+  constexpr const messages::ParameterName* kFlow[] = {&param::kIpHost, &param::kIpPort, &param::kIpTransport, &param::kConnectionId};
+  return !request.get(param::kIpHost).empty() &&
+         std::ranges::all_of(kFlow, [&](const auto* name) { return binding.parameter(name->name).value_or("") == request.get(*name); });
+}
+
 Task<bool> enter(std::shared_ptr<Core> core, std::string name) {
   auto* aor = core->aors->find(name);
   if (!aor) co_return false;

@@ -64,6 +64,9 @@ struct Core : std::enable_shared_from_this<Core> {
   void apply(Aor& aor, AorEvent event, std::string_view reason, std::chrono::seconds seconds = {});
 };
 
+/// Whether a request came from where this binding's REGISTER came from: over its flow (D5, D20).
+bool same_flow(const bindings::PackedBinding& binding, const Message& request);
+
 /// Work on one AOR is done one after another (its CSeq rises): true when it is our turn, false when too many wait or the module stops.
 Task<bool> enter(std::shared_ptr<Core> core, std::string name);
 /// The next one's turn.

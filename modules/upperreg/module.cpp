@@ -36,7 +36,7 @@ class UpperregModule final : public ModuleOf<UpperregPlan> {
     CheckResult result;
     plan->settings = read_settings(settings, result.problems);
     plan->file_line = settings.where(kGeneral, "file");
-    if (!plan->settings.upper.enabled && !plan->settings.thru.enabled)
+    if (!plan->settings.upper.enabled && !plan->settings.thru.enabled && !settings.sections().empty())  // in a site of Yate's it is there, and idle
       result.problems.push_back({Problem::Severity::warning, {settings.file(), 0}, "neither server= in [upper] nor thru_domains= in [thru] is set: nobody is registered elsewhere"});
     if (!has_errors(result.problems)) result.plan = std::move(plan);
     return result;

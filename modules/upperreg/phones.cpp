@@ -111,21 +111,15 @@ Verdict Phones::call_route(Message& message) {
 
 Verdict Phones::user_auth(Message& message) {
   if (!message.get(param::kUsername).empty() || message.get(param::kMethod) == "REGISTER") return false;
-  const auto address = message.get(param::kAddress), from = message.get(param::kSipFrom);
-  const auto uri = sip::Uri::parse(from);
-  if (address.empty() || !uri || uri->user.empty()) return false;
+  const auto uri = sip::Uri::parse(message.get(param::kSipFrom));
+  if (!uri || uri->user.empty()) return false;
   const auto user = sip::unescape(uri->user);
   for (const auto& name : {fmt::format("{}@{}", user, lower_host(uri->host)), user}) {
     const auto* aor = core_->aors->find(name);
     if (!aor || aor->kind != Kind::relayed || !aor->at_a()) continue;
     std::vector<Binding*> kept;
     core_->store->bindings().of_user(name, kept);
-    const bool registered_there = std::ranges::any_of(kept, [&](const Binding* binding) {
-      const auto packed = binding->packed();
-      return packed.parameter(param::kAddress.name) == address && packed.parameter(param::kIpTransport.name).value_or("") == message.get(param::kIpTransport) &&
-             packed.connection().id == message.get(param::kConnectionId);
-    });
-    if (!registered_there) continue;
+    if (!std::ranges::any_of(kept, [&](const Binding* binding) { return same_flow(binding->packed(), message); })) continue;
     message.set(param::kUsername, name);
     if (name != user) message.set(param::kAlternatives, user);  // D3: the number he calls from is his own
     message.set_retvalue("");

@@ -236,7 +236,8 @@ Task<> Refresher::probe(std::shared_ptr<Core> core, Refresher* self, std::string
   if (core->stopped) co_return;
   std::optional<Answer> answer;
   if (known) {
-    answer = co_await ask_server(core, name, Question{.expires = {}, .with_contact = false, .authorization = {}, .proxy_authorization = {}});
+    Question question{.expires = {}, .with_contact = false, .authorization = {}, .proxy_authorization = {}};
+    answer = co_await ask_server(core, name, std::move(question));
     if (core->stopped) co_return;
   }
   leave(*core, name);

@@ -112,7 +112,7 @@ class Environment(Case):
         return {line.split()[0] for line in loaded.splitlines() if line.split()[1] == "loaded"}
 
     def test_D22_modload_of_a_yate_conf_decides_about_the_modules_it_does_not_name(self):
-        every = {"accfile", "sip", "regfile", "callfork", "cdrbuild", "cdrfile", "callcounters", "regexroute", "extmodule", "register", "rmanager", "sqlitedb", "pgsqldb"}
+        every = {"accfile", "sip", "regfile", "callfork", "cdrbuild", "cdrfile", "callcounters", "regexroute", "extmodule", "register", "rmanager", "upperreg", "sqlitedb", "pgsqldb"}
         self.assertEqual(self.modules("[general]\nmaxworkers=10\n"), every)
         self.assertEqual(self.modules("[modules]\ncdrfile.yate=no\n"), every - {"cdrfile"})
         self.assertEqual(self.modules("[general]\nmodload=yes\n[modules]\ncdrbuild.yate=false\n"), every - {"cdrbuild"})

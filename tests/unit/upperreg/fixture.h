@@ -58,9 +58,14 @@ class Site : public ModuleHost {
     engine().run_until_idle();
   }
 
+  static void add_flow(Message& message, const std::string& address) {
+    const auto colon = address.rfind(':');
+    message.set("ip_host", address.substr(0, colon)).set("ip_port", address.substr(colon + 1)).set("ip_transport", "UDP").set("connection_id", "general");
+  }
   /// user.upstream as sip asks it; `more` is added.
   Message upstream(const Phone& phone, std::initializer_list<Parameter> more = {}) {
-    auto out = message("user.upstream", {{"username", phone.user}, {"domain", phone.domain}, {"sip_uri", "sip:" + phone.domain}, {"address", phone.address}, {"ip_host", "10.0.0.1"}});
+    auto out = message("user.upstream", {{"username", phone.user}, {"domain", phone.domain}, {"sip_uri", "sip:" + phone.domain}, {"address", phone.address}});
+    add_flow(out, phone.address);
     out.set_flag("authenticated", phone.authenticated);
     if (!phone.key.empty()) out.set("binding.1", phone.key).set("binding.1.expires", static_cast<long long>(phone.expires));
     out.set("expires", static_cast<long long>(phone.expires));
@@ -85,8 +90,8 @@ class Site : public ModuleHost {
         auto gone = message("user.unregister", {{"username", username}, {"binding", phone.key}});
         ask(gone);
       } else if (!phone.key.empty()) {
-        auto kept = message("user.register", {{"username", username}, {"driver", "sip"}, {"data", "sip/sip:" + phone.user + "@" + phone.address}, {"binding", phone.key},
-                                              {"address", phone.address}, {"ip_transport", "UDP"}, {"connection_id", "general"}});
+        auto kept = message("user.register", {{"username", username}, {"driver", "sip"}, {"data", "sip/sip:" + phone.user + "@" + phone.address}, {"binding", phone.key}});
+        add_flow(kept, phone.address);
         kept.set("expires", asked.get("expires"));
         CHECK(ask(kept));
       }
