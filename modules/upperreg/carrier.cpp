@@ -16,7 +16,7 @@ namespace param = messages::param;
 namespace {
 
 constexpr int kOk = 200, kForbidden = 403, kServerError = 500, kUnavailable = 503, kGatewayTimeout = 504;
-constexpr std::string_view kReplyPrefix = "osip_", kRetryAfter = "osip_retry-after";
+constexpr std::string_view kReplyPrefix = "osip_", kRetryAfter = "osip_Retry-After";
 constexpr std::chrono::seconds kPromise{10};  // within that the registrar has told the stores what was agreed
 constexpr std::size_t kMostToldOfUri = 10000;
 constexpr std::chrono::seconds kForever{INT32_MAX};
@@ -69,7 +69,7 @@ void explain_uri(Core& core, const Aor& aor, const Message& message, const Answe
   const auto uri = sip::Uri::parse(proof->uri);
   if (!uri || lower_host(uri->host) == aor.id.domain) return;
   for (const auto& [name, value] : answer.headers) {
-    const auto challenge = name.ends_with("-authenticate") ? sip::parse_auth(value) : tl::expected<sip::AuthHeader, sip::Error>(sip::AuthHeader{});
+    const auto challenge = name.ends_with("-Authenticate") ? sip::parse_auth(value) : tl::expected<sip::AuthHeader, sip::Error>(sip::AuthHeader{});
     if (challenge && lower_host(challenge->stale) == "true") return;  // it is the nonce's age that A minds
   }
   if (core.told_of_uri.size() >= kMostToldOfUri || !core.told_of_uri.insert(fmt::format("{} {}", aor.id.name, message.get(param::kIpHost))).second) return;
@@ -120,7 +120,7 @@ bool judge(Core& core, Aor& aor, Message& message, const Wish& wish, bool leaves
   if (answer.silent()) {
     core.apply(aor, AorEvent::silent, {});
     for (const auto& [name, value] : answer.headers)
-      if (name == "retry-after") {
+      if (kRetryAfter.ends_with(name)) {
         message.set(kRetryAfter, value);
         return refuse(message, answer.code == 408 ? kGatewayTimeout : kUnavailable, "The server there is not available");
       }

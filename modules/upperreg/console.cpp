@@ -125,7 +125,7 @@ bool Console::status(std::string& out, std::string_view) {
 bool Console::list(std::string& out, std::string_view name) {
   for (const auto* aor : sorted()) {
     if (!name.empty() && aor->id.name != name) continue;
-    out += fmt::format("{}\t{}\t{}\t{}\t{} s\t{}\r\n", aor->id.name, aor->id.line, aor->id.token, state_name(aor->state()), aor->remaining(core_->now()).count(), core_->phones(*aor).size());
+    out += fmt::format("{}\t{}\t{}\t{}\t{} s\t{}\r\n", aor->id.name, aor->server.empty() ? aor->id.line : aor->server, aor->id.token, state_name(aor->state()), aor->remaining(core_->now()).count(), core_->phones(*aor).size());
   }
   if (out.empty()) out = name.empty() ? "nobody is registered elsewhere\r\n" : fmt::format("{} is not registered elsewhere\r\n", name);
   return true;

@@ -8,9 +8,11 @@ namespace jackfield::upperreg {
 namespace param = messages::param;
 namespace {
 
-constexpr std::string_view kHeaderPrefix = "sip_", kMinExpires = "sip_min-expires";
-/// What goes on to the phone of A's answer, byte for byte.
-constexpr std::string_view kPassed[] = {"www-authenticate", "proxy-authenticate", "retry-after", "min-expires", "warning"};
+constexpr std::string_view kMinExpires = "sip_min-expires", kRetryAfter = "sip_retry-after";
+/// What goes on to the phone of A's answer, byte for byte: as it is called on the bus, and as phones expect it to be spelt.
+constexpr struct {
+  std::string_view name, spelling;
+} kPassed[] = {{"sip_www-authenticate", "WWW-Authenticate"}, {"sip_proxy-authenticate", "Proxy-Authenticate"}, {kRetryAfter, "Retry-After"}, {kMinExpires, "Min-Expires"}, {"sip_warning", "Warning"}};
 constexpr int kIntervalTooBrief = 423;
 constexpr std::chrono::seconds kLongestMinimum{86400};
 constexpr std::size_t kSha256Digits = 64;
@@ -40,8 +42,8 @@ Answer read(const Message& message, bool handled) {
              .granted = std::chrono::seconds(std::max(0ll, message.number(param::kExpires))), .contacts = {}, .headers = {}, .server = std::string(message.get(param::kAddress))};
   for (const auto& [name, value] : message.parameters()) {
     if (name == param::kSipContact.name) out.contacts.emplace_back(value);
-    else if (name.starts_with(kHeaderPrefix) && std::ranges::find(kPassed, name.substr(kHeaderPrefix.size())) != std::end(kPassed))
-      out.headers.emplace_back(name.substr(kHeaderPrefix.size()), value);
+    else if (const auto* passed = std::ranges::find_if(kPassed, [&](const auto& one) { return one.name == name; }); passed != std::end(kPassed))
+      out.headers.emplace_back(passed->spelling, value);
   }
   return out;
 }

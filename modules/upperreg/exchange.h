@@ -22,7 +22,7 @@ struct Answer {
   std::string reason, error;
   std::chrono::seconds granted{0};
   std::vector<std::string> contacts;  ///< all that A lists
-  std::vector<std::pair<std::string, std::string>> headers;  ///< challenges and Retry-After, by name
+  std::vector<std::pair<std::string, std::string>> headers;  ///< challenges, Retry-After and the like, as they are spelt
   std::string server;
 
   bool agreed() const { return code >= 200 && code < 300; }

@@ -54,8 +54,8 @@ Verdict Phones::user_unregister(Message& message) {
     else if (const auto promise = aor->promises.find(key->value); promise != aor->promises.end()) aor->promises.erase(promise);
   }
   const auto removed = key ? core_->store->remove(username, key->value) : core_->store->remove_user(username);
+  changed_(username);  // of an expired one too, which the store has dropped by itself
   if (removed.count == 0) return false;
-  changed_(username);
   if (removed.wait) return once_durable();
   return true;
 }

@@ -15,7 +15,7 @@ TEST_CASE("relayed: A's challenge goes to the phone and its answer back, untouch
   CHECK(asked.number("code") == 401);
   Lines challenges;
   for (const auto& [name, value] : asked.parameters())
-    if (name == "osip_www-authenticate") challenges.emplace_back(value);
+    if (name == "osip_WWW-Authenticate") challenges.emplace_back(value);
   CHECK(challenges == Lines{"Digest realm=\"a\", nonce=\"n1\", opaque=\"o\"", "Digest realm=\"a\", nonce=\"n2\", algorithm=SHA-256"});
   CHECK(site.bindings().empty());
   site.code = 200;
@@ -132,7 +132,7 @@ TEST_CASE("A is away: 503 with Retry-After, and what A granted lasts as long as 
   auto asked = site.upstream({});
   REQUIRE(site.ask(asked));
   CHECK(asked.number("code") == 503);
-  CHECK(asked.number("osip_retry-after") == 5);
+  CHECK(asked.number("osip_Retry-After") == 5);
   CHECK(site.bindings("d").size() == 1);
   site.engine().advance(119s);
   CHECK(site.ended.empty());
@@ -150,7 +150,7 @@ TEST_CASE("408 and 5xx of A are no refusal; what A says of when to come back goe
   auto asked = site.upstream({});
   REQUIRE(site.ask(asked));
   CHECK(asked.number("code") == 503);
-  CHECK(asked.get("osip_retry-after") == "77");
+  CHECK(asked.get("osip_Retry-After") == "77");
   CHECK(site.bindings("d").size() == 1);
 }
 

@@ -88,6 +88,17 @@ TEST_CASE("stored: the last phone's expiry, or its connection's end, is told to 
   CHECK(site.seen().empty());
 }
 
+TEST_CASE("stored: a phone that fell silent is told to A, though the store has dropped it already") {
+  Site site(kUpper);
+  site.users["d"] = kStored;
+  REQUIRE(site.registers({.expires = 30}) == "200 30");
+  (void)site.seen();
+  site.engine().advance(31s);
+  site.unregister({{"username", "d"}, {"binding", "k1"}});
+  site.engine().advance(1s);
+  CHECK(site.seen() == Lines{"d@a.example 0"});
+}
+
 TEST_CASE("stored: leaving while A is away is done for the phone, and returning takes it back") {
   Site site(kUpper);
   site.users["d"] = kStored;
@@ -174,8 +185,8 @@ TEST_CASE("upperreg: resync, list, show, drop, and who may") {
   CHECK(site.seen() == Lines{"u1@a.example 3600"});
   CHECK(site.command("upperreg resync r", false).find("only its phone") != std::string::npos);
   CHECK(site.command("upperreg resync nobody", false) == "nobody is not registered elsewhere\r\n");
-  CHECK(site.command("upperreg list u0").starts_with("u0\tupper\t" + site.contacts["u0@a.example"] + "\tregistered\t3600 s\t1\r\n") == false);  // time has passed
-  CHECK(site.command("upperreg list u0").starts_with("u0\tupper\t" + site.contacts["u0@a.example"] + "\tregistered\t"));
+  CHECK(site.command("upperreg list u0").starts_with("u0\t192.0.2.1:5060\t" + site.contacts["u0@a.example"] + "\tregistered\t3600 s\t1\r\n") == false);  // time has passed
+  CHECK(site.command("upperreg list u0").starts_with("u0\t192.0.2.1:5060\t" + site.contacts["u0@a.example"] + "\tregistered\t"));
   const auto shown = site.command("upperreg show u0");
   CHECK(shown.find("u0@a.example by upper") != std::string::npos);
   CHECK(shown.find("sip/sip:u0@10.0.0.1:5060") != std::string::npos);
