@@ -14,7 +14,7 @@ constexpr std::string_view kDriver = "fork";
 DisconnectReason reason_in(const Message& message) {
   DisconnectReason reason{std::string(message.get(param::kReason))};
   for (const auto& [name, value] : message.parameters())
-    if (name.starts_with("cause_") || name.starts_with("reason_")) reason.parameters.emplace_back(name, value);
+    if (name.starts_with("cause_") || name.starts_with("reason_") || name.starts_with("challenge.")) reason.parameters.emplace_back(name, value);
   return reason;
 }
 

@@ -23,6 +23,8 @@ CallRecord::CallRecord(std::shared_ptr<const CdrSettings> settings, std::uint64_
 void CallRecord::update(CallEvent event, std::int64_t now, const Message& message) {
   note(event, now, message);
   if (const auto direction = message.get(param::kDirection); !direction.empty() && direction_.empty()) direction_ = direction;
+  // Latched from the first message, as Yate has it; but a leg may turn out to have been no call (D19: a challenge that was passed on).
+  if (event == CallEvent::hangup && !message.flag(param::kCdrwrite, true)) write_ = false;
   collect(message);
 }
 

@@ -68,8 +68,11 @@ OutgoingLeg::OutgoingLeg(Services& services, Target target, const BusMessage& ex
     const auto& exit = line->exit;
     contact_ = OwnContact{exit.contact_user.empty() ? caller_ : exit.contact_user, exit.contact_host};
     customer_ = std::make_unique<Customer>(Customer{.credentials = exit.credentials, .t1 = exit.initial_timeout});
-    names_.domain = target_.line_host();
+    own_domain_ = line->upstream && !names_.domain.empty();
+    if (!own_domain_) names_.domain = target_.line_host();
   }
+  take_credentials(execute);
+  if (const auto user = execute.get(param::kContactUser); !user.empty()) contact_ = OwnContact{std::string(user), contact_ ? contact_->host : std::string()};
   domain_ = names_.domain;
   const auto reach = core.transport.reach(target_.flow);
   const auto uri = Uri::parse(target_.request_uri);
@@ -96,9 +99,9 @@ OutgoingLeg::~OutgoingLeg() {
 void OutgoingLeg::begin_dialog() {
   auto& core = services_.core;
   any_transport_ = target_.any_transport;
-  heard_ = false;
+  heard_ = wide_ = false;
   const auto reach = core.transport.reach(target_.flow);
-  if (target_.line) domain_ = names_.domain = target_.line_host();
+  if (target_.line && !own_domain_) domain_ = names_.domain = target_.line_host();
   const auto host = names_.domain.empty() ? std::string_view(reach.host) : std::string_view(names_.domain);
   const auto uri = Uri::parse(target_.request_uri);
   const auto to_host = !target_.is_binding && uri ? host_port(*uri) : std::string(host);
@@ -133,16 +136,38 @@ void OutgoingLeg::heard(const Message& response) {
   heard_ = true;
   stop_timer(Timer::attempt);
   auto& core = services_.core;
-  if (!target_.line || !target_.itinerary || !core.connections) return;
+  // Which of a name's machines is in use follows no call that went elsewhere for its length.
+  if (!target_.line || !target_.itinerary || !core.connections || wide_) return;
   if (const auto* hop = target_.itinerary->hop()) core.connections->answered(line_, target_.itinerary->place()->server, *hop);
 }
 
 bool OutgoingLeg::proved_first(const Message& response) {
   const bool challenge = response.status() == 401 || response.status() == 407;
-  if (!challenge || !customer_ || customer_->credentials.password.empty() || state_ != State::calling) return false;
-  if (customer_->proofs.learn(response, customer_->credentials) != line::Proofs::Verdict::answer) return false;
+  if (!challenge || !customer_ || state_ != State::calling) return false;
+  if (customer_->proofs.learn(response, customer_->credentials, customer_->invite) != line::Proofs::Verdict::answer) return false;
+  const auto learned = customer_->invite;
   heard_ = false;  // of the request that follows
-  return send_attempt();
+  const bool sent = send_attempt();
+  customer_->invite = learned;
+  return sent;
+}
+
+void OutgoingLeg::take_credentials(const BusMessage& execute) {
+  stack::Credentials own{std::string(execute.get(param::kAuthname)), std::string(execute.get(param::kPassword)), std::string(execute.get(param::kHa1Md5)),
+                         std::string(execute.get(param::kHa1Sha256)), std::string(execute.get(param::kHa1Realm))};
+  passes_challenges_ = execute.flag(param::kPassChallenge);
+  if (passes_challenges_)
+    for (const auto& [name, value] : execute.parameters()) {
+      // To nobody else: whoever has them may try passwords on them.
+      if (name == param::kAuthorization.name) relayed_.emplace_back(HeaderId::authorization, value);
+      if (name == param::kProxyAuthorization.name) relayed_.emplace_back(HeaderId::proxy_authorization, value);
+    }
+  if (own.can_answer()) {
+    if (!customer_) customer_ = std::make_unique<Customer>();
+    customer_->credentials = std::move(own);
+  } else if (customer_ && passes_challenges_) {
+    customer_->credentials = {};  // the connection must not answer what the caller is asked
+  }
 }
 
 bool OutgoingLeg::send_attempt() { return send_first(exchange_.offered() ? std::string(sent_description()) : std::string()); }
@@ -158,7 +183,7 @@ bool OutgoingLeg::move_on(line::Failure failure, DisconnectReason otherwise) {
   auto& core = services_.core;
   auto& way = target_.itinerary;
   if (state_ != State::calling || progressed_ || gone() || !way || !way->place()) return false;
-  if (target_.line && core.connections) core.connections->failed(line_, way->place()->server, way->hop(), failure);
+  if (target_.line && core.connections && !wide_) core.connections->failed(line_, way->place()->server, way->hop(), failure);
   const bool goes_on = way->goes_on();
   if (!goes_on) return false;
   core.log.info("event=failover channel={} line={} from={} reason={} callid={}", id(), log_value(line_), flow().remote.text(), log_value(otherwise.reason),

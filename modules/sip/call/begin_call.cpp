@@ -41,6 +41,7 @@ bool begin(Services& services, Target target, BusMessage& message) {
     if (message.get(param::kCaller).empty() && message.has(param::kTarget)) message.set(param::kCaller, message.get(param::kTarget));
   }
   auto& leg = static_cast<OutgoingLeg&>(services.legs.add(std::make_unique<OutgoingLeg>(services, std::move(target), message)));
+  for (const auto& secret : {param::kPassword, param::kHa1Md5, param::kHa1Sha256}) message.erase(secret);  // whoever sees the message after us needs none
   if (!caller) {
     leg.set_target(std::string(message.get(param::kId)));  // what whoever begins the call goes by, as long as the leg has no peer
     leg.go_on_to(message);

@@ -106,6 +106,7 @@ void IncomingLeg::refuse(const DisconnectReason& reason, int unknown) {
   state_ = State::over;
   respond(invite_, answer.code, answer.phrase, {}, [&](Writer& writer) {
     if (!why.empty()) writer.header(HeaderId::reason, why);
+    if (answer.code == 401 || answer.code == 407) write_challenges(writer, reason);
     if (answer.code < 400) writer.header(HeaderId::contact, parameter(reason, param::kCalleduri));
     if (answer.code == 503) writer.header(HeaderId::retry_after, kRetryAfter);
   });

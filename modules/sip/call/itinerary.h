@@ -2,6 +2,7 @@
 // servers with the active one first (D18). Knows no transport; call/target.h aims at the places. Owned by whoever sends the request.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -46,6 +47,16 @@ class Itinerary {
     else next_place();
   }
   void next_place() { ++at_, hop_ = 0; }
+  /// The first machine from here on that is reached this way becomes the next to try, before those that it overtakes. False: none is.
+  bool prefer(stack::TransportKind transport) {
+    if (!hop()) return false;
+    auto& hops = places_[at_].hops;
+    const auto here = hops.begin() + static_cast<std::ptrdiff_t>(hop_);
+    const auto found = std::find_if(here, hops.end(), [&](const stack::Hop& each) { return each.transport == transport; });
+    if (found == hops.end()) return false;
+    std::rotate(here, found, found + 1);
+    return true;
+  }
   /// Whether there is somewhere to go from here, as far as is known.
   bool goes_on() const { return place() && (at_ + 1 < places_.size() || hop_ + 1 < place()->hops.size()); }
   /// Why the last lookup failed.

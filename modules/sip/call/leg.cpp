@@ -2,6 +2,8 @@
 
 #include <jackfield/messages/chan.h>
 
+#include <algorithm>
+
 #include "call/passing.h"
 #include "call/session_join.h"
 #include "call/transfer.h"
@@ -36,7 +38,7 @@ Leg::~Leg() {
   services_.legs.disown(exchange_.client());
   services_.legs.disown(exchange_.server());
   services_.legs.disown(updates_.client());
-  for (const auto transaction : aside_) services_.legs.disown(transaction);
+  for (const auto& aside : aside_) services_.legs.disown(aside.transaction);
   services_.core.transport.release(flow_);
 }
 
@@ -142,7 +144,7 @@ void Leg::response(stack::ClientTransactionId transaction, const Message& respon
   far_end_.learn(response);
   if (transaction != exchange_.client()) {
     services_.legs.disown(transaction);
-    const bool aside = std::erase(aside_, transaction) != 0;
+    const bool aside = std::erase_if(aside_, [&](const Aside& each) { return each.transaction == transaction; }) != 0;
     const bool over = transaction == updates_.client() ? updates_.response(response) : aside && response.status() == 481;
     if (over) drop({"nocall"});
     return;
@@ -155,15 +157,37 @@ void Leg::response(stack::ClientTransactionId transaction, const Message& respon
   if (exchange_.response(response)) drop({"nocall"});
 }
 
+line::Proofs::Round* Leg::round_of(stack::ClientTransactionId transaction) {
+  if (!customer_) return nullptr;
+  if (transaction == bye_) return &customer_->bye;
+  if (transaction == exchange_.client()) return exchange_.state() == Exchange::State::inviting ? &customer_->invite : nullptr;
+  if (transaction == updates_.client()) return updates_.state() == UpdateExchange::State::updating ? &customer_->update : nullptr;
+  const auto aside = std::ranges::find(aside_, transaction, &Aside::transaction);
+  return aside == aside_.end() || aside->body.empty() ? nullptr : &aside->round;
+}
+
 // RFC 3261 §22.2: the same request once more, with a number of its own.
 bool Leg::proved(stack::ClientTransactionId transaction, const Message& response) {
   const bool challenge = response.status() == 401 || response.status() == 407;
-  const bool ending = transaction == bye_;
-  if (!challenge || !customer_ || (!ending && (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting))) return false;
-  if (customer_->proofs.learn(response, customer_->credentials) != line::Proofs::Verdict::answer) return false;
+  auto* const round = challenge ? round_of(transaction) : nullptr;
+  if (!round || customer_->proofs.learn(response, customer_->credentials, *round) != line::Proofs::Verdict::answer) return false;
+  const auto learned = *round;
   services_.legs.disown(transaction);
-  if (ending) write_bye();
-  else if (!exchange_.send_again()) drop({"nocall"});
+  if (transaction == bye_) {
+    write_bye();
+    customer_->bye = learned;
+  } else if (transaction == exchange_.client()) {
+    if (!exchange_.send_again()) drop({"nocall"});
+    customer_->invite = learned;
+  } else if (transaction == updates_.client()) {
+    if (!updates_.send_again()) drop({"nocall"});
+    customer_->update = learned;
+  } else {
+    const auto aside = std::ranges::find(aside_, transaction, &Aside::transaction);
+    const auto again = std::move(*aside);
+    aside_.erase(aside);
+    if (send_aside(again.method, again.body, again.content_type)) aside_.back().round = learned;
+  }
   return true;
 }
 
@@ -173,7 +197,7 @@ void Leg::client_failed(stack::ClientTransactionId transaction, stack::ClientFai
     bye_ = {};
     return settle_end();
   }
-  std::erase(aside_, transaction);
+  std::erase_if(aside_, [&](const Aside& each) { return each.transaction == transaction; });
   const bool update = transaction == updates_.client() && updates_.state() == UpdateExchange::State::updating;
   if (!update && (transaction != exchange_.client() || exchange_.state() != Exchange::State::inviting)) return;
   if (update) updates_.failed();
@@ -221,7 +245,6 @@ void Leg::end_without_ack() {
 
 void Leg::send_bye() {
   bye_waits_ = false;
-  if (customer_) customer_->proofs.begin_round();
   write_bye();
 }
 
@@ -246,6 +269,7 @@ void Leg::leave(const DisconnectReason& reason, int own_code) {
   hangup.set(param::kReason, reason.reason);
   if (own_code != 0) hangup.set(param::kCauseSip, own_code).set(param::kReasonSip, reason_phrase(own_code));
   for (const auto& [name, value] : reason.parameters) hangup.set(name, value);
+  if (has_challenges(reason)) hangup.set_flag(param::kCdrwrite, false);  // D19: it begins anew at once, with the answer
   engine.bus().enqueue(std::move(hangup));
   if (media_asked_) services_.release_media(*this, reason.reason);
   set_state(ChannelState::hungup);

@@ -198,8 +198,10 @@ class Leg : public Channel {
     stack::Credentials credentials;
     line::Proofs proofs = {};
     Duration t1{0};  ///< of INVITEs; 0: the general one
+    line::Proofs::Round invite = {}, update = {}, bye = {};  ///< of the last one of each
   };
   std::unique_ptr<Customer> customer_;
+  line::ProofLines relayed_;  ///< what the caller proves to the far side himself (D19), with the INVITE that is not answered yet
   std::string phone_user_;  // of a called phone of ours
   std::optional<bool> transfer_allowed_;
   std::optional<Device> device_;  // finds the phone's next connection
@@ -207,11 +209,21 @@ class Leg : public Channel {
   bool anonymous_ = false;  // our Contact names nobody
 
  private:
+  /// A request whose answer changes nothing; one that is challenged is sent again, which takes its text.
+  struct Aside {
+    stack::ClientTransactionId transaction;
+    Method method = Method::other;
+    std::string body = {}, content_type = {};
+    line::Proofs::Round round = {};
+  };
+
   void bye(const Request& request);
   void send_bye();
   void write_bye();
   /// True: a 401 or 407 that was answered with the same request and credentials.
   bool proved(stack::ClientTransactionId transaction, const Message& response);
+  /// The round of this request, while it waits for its answer; null: it is not sent again.
+  line::Proofs::Round* round_of(stack::ClientTransactionId transaction);
   void session_due();
   void watch_session();
   const stack::FlowId& out_flow();
@@ -221,7 +233,8 @@ class Leg : public Channel {
   stack::FlowId flow_;
   SessionIdentity identity_;
   std::string sent_description_;
-  std::vector<stack::ClientTransactionId> aside_;
+  std::vector<Aside> aside_;
+  line::ProofLines invite_proofs_;  ///< of the last INVITE, for the ACK to its 2xx (RFC 3261 §22.1)
   std::array<TimerHandle, kTimers> timers_;
   stack::ClientTransactionId bye_;
   std::string bye_reason_;  // Reason of a BYE that waits for the ACK

@@ -68,6 +68,8 @@ stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, st
   auto flow = out_flow();
   const auto branch = core.transactions.new_branch();
   const auto cseq = dialog.next_cseq();
+  auto proofs = customer_ ? customer_->proofs.lines(method_name(method), dialog.target(), customer_->credentials, core.engine.random()) : line::ProofLines();
+  if (method == Method::invite && !answered()) proofs.insert(proofs.end(), relayed_.begin(), relayed_.end());
   std::string out;
   out.reserve(1024 + body.size());
   const auto write = [&] {
@@ -82,7 +84,7 @@ stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, st
     }
     if (!core.settings->useragent.empty()) writer.header(HeaderId::user_agent, core.settings->useragent);
     extra(writer);
-    if (customer_) customer_->proofs.write(writer, method_name(method), dialog.target(), customer_->credentials, core.engine.random());
+    line::write(writer, proofs);
     if (body.empty()) writer.end();
     else writer.body(content_type, body);
   };
@@ -93,6 +95,12 @@ stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, st
     out.clear();
     write();
   }
+  if (customer_) {
+    if (method == Method::invite) customer_->invite = {};
+    if (method == Method::update) customer_->update = {};
+    if (method == Method::bye) customer_->bye = {};
+  }
+  if (method == Method::invite) invite_proofs_ = std::move(proofs);
   const auto t1 = customer_ && method == Method::invite ? customer_->t1 : Duration(0);
   const auto transaction = core.transactions.send(flow, method, branch, out, t1);
   if (transaction) services_.legs.own(transaction, number_);
@@ -100,13 +108,15 @@ stack::ClientTransactionId Leg::send_in(stack::Dialog& dialog, Method method, st
 }
 
 bool Leg::send_aside(Method method, std::string_view body, std::string_view content_type) {
-  return send_aside_in(request_dialog(), method, body, content_type);
+  const bool sent = send_aside_in(request_dialog(), method, body, content_type);
+  if (sent && customer_) aside_.back() = {.transaction = aside_.back().transaction, .method = method, .body = std::string(body), .content_type = std::string(content_type)};
+  return sent;
 }
 
 bool Leg::send_aside_in(stack::Dialog& dialog, Method method, std::string_view body, std::string_view content_type,
                         const stack::Transactions::ExtraHeaders& extra) {
   const auto transaction = send_in(dialog, method, body, extra, content_type);
-  if (transaction) aside_.push_back(transaction);
+  if (transaction) aside_.push_back({.transaction = transaction});
   return static_cast<bool>(transaction);
 }
 
@@ -116,6 +126,7 @@ void Leg::send_ack(std::uint32_t cseq, std::string_view body) {
   const auto reach = core.transport.reach(flow);
   std::string out;
   Writer writer = dialog_.begin_request(out, "ACK", cseq, {stack::transport_name(flow.kind), reach.host, reach.port, core.transactions.new_branch()});
+  line::write(writer, invite_proofs_);  // §22.1: an ACK cannot be challenged
   if (body.empty()) writer.end();
   else writer.body("application/sdp", body);
   if (!body.empty()) sent_description_.assign(body);

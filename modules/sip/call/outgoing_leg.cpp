@@ -102,7 +102,8 @@ void OutgoingLeg::response(stack::ClientTransactionId transaction, const Message
   if (!response.to()) return;
   set_heard();
   heard(response);
-  if (narrow_) narrow_.reset(), stop_timer(Timer::connecting);
+  narrow_.reset();
+  stop_timer(Timer::connecting);
   if (response.status() < 200) provisional(response);
   else if (response.status() < 300) success(response);
   else refused(response);
@@ -198,6 +199,7 @@ void OutgoingLeg::success(const Message& response) {
   if (const auto* early = early_.find(response.to()->tag)) dialog() = early->dialog;  // its numbers go on
   state_ = State::answered;
   extra_ = {};
+  relayed_.clear();
   dialog().establish(response);
   follow_route();
   exchange_.success(response);
@@ -259,25 +261,43 @@ void OutgoingLeg::refused(const Message& response) {
   services_.legs.disown(exchange_.client());
   exchange_.refused();
   if (!gone() && response.status() < 400) leave(services_.redirects->redirected(*this, response, extra_, anonymous_), response.status());
-  else if (!gone()) leave(from_response(response));
+  else if (!gone()) leave(refusal_of(response));
   settle_end();
+}
+
+DisconnectReason OutgoingLeg::refusal_of(const Message& response) const {
+  auto reason = from_response(response);
+  const bool challenge = response.status() == 401 || response.status() == 407;
+  if (challenge && passes_challenges_) add_challenges(response, reason);
+  return reason;
 }
 
 // RFC 3261 §18.1.1.
 std::optional<stack::FlowId> OutgoingLeg::flow_for(std::size_t size) {
   const auto limit = services_.core.settings->udp_mtu;
-  if (!any_transport_ || limit == 0 || size <= limit || state_ != State::calling) return std::nullopt;
-  any_transport_ = false;
-  const auto wide = services_.core.transport.flow_to(stack::TransportKind::tcp, flow().remote);
-  if (!wide) return std::nullopt;
-  narrow_ = flow();
-  start_timer(Timer::connecting, kConnecting);
+  if (limit == 0 || size <= limit || state_ != State::calling || flow().kind != stack::TransportKind::udp) return std::nullopt;
+  auto wide = wide_way();
+  if (wide) start_timer(Timer::connecting, kConnecting);
   return wide;
+}
+
+std::optional<stack::FlowId> OutgoingLeg::wide_way() {
+  auto& core = services_.core;
+  if (std::exchange(any_transport_, false)) {
+    auto wide = core.transport.flow_to(stack::TransportKind::tcp, flow().remote);
+    if (wide) narrow_ = flow();
+    return wide;
+  }
+  // Once: the machines that are overtaken are tried by UDP after it, as after any that fails.
+  if (std::exchange(looked_wide_, true) || !target_.itinerary || !target_.itinerary->prefer(stack::TransportKind::tcp)) return std::nullopt;
+  if (aim(core, target_) != Aim::ready) return std::nullopt;
+  wide_ = target_.flow.kind == stack::TransportKind::tcp;
+  return wide_ ? std::optional(target_.flow) : std::nullopt;
 }
 
 void OutgoingLeg::connecting_due() {
   // One that is there, and slow to answer, goes on; else client_failed() hears of the end.
-  if (narrow_ && services_.core.transport.connecting(flow())) services_.core.transport.close(flow());
+  if ((narrow_ || wide_) && services_.core.transport.connecting(flow())) services_.core.transport.close(flow());
 }
 
 bool OutgoingLeg::fall_back() {

@@ -79,6 +79,8 @@ class OutgoingLeg final : public Leg {
   void heard(const Message& response);
   /// A 401 or 407 that was answered.
   bool proved_first(const Message& response);
+  /// Who proves what to the far side: the connection, the call itself, or the caller with what he sent along.
+  void take_credentials(const BusMessage& execute);
 
   void send_invite(std::optional<std::string> sdp);
   void provisional(const Message& response);
@@ -89,12 +91,15 @@ class OutgoingLeg final : public Leg {
   /// Requests of the dialog go where its route set or Contact says (RFC 3261 §12.2.1.1), other than a phone's.
   void follow_route();
   void refused(const Message& response);
+  DisconnectReason refusal_of(const Message& response) const;
   void end_setup(const DisconnectReason& reason) override;
   void ended_early(const DisconnectReason&) override {}
   bool setup_open() const override { return state_ == State::cancelling; }
   bool take_cseq(const Message& request) override;
   std::optional<stack::FlowId> flow_for(std::size_t size) override;
   void connecting_due() override;
+  /// Another way for an INVITE that fits no datagram: the same machine by TCP, else another one of the name's that DNS gives for TCP.
+  std::optional<stack::FlowId> wide_way();
   /// By UDP, after a connection that did not open. False: there is no such way, or no more.
   bool fall_back();
   bool may_offer() const override;
@@ -114,9 +119,13 @@ class OutgoingLeg final : public Leg {
   Names names_;
   bool heard_ = false;       // of this attempt's server
   bool progressed_ = false;  // a 101 to 199: somebody was reached
+  bool own_domain_ = false;  // of From: not the connection's
+  bool passes_challenges_ = false;  // to the caller, who answers them himself (D19)
   stack::ResolveId lookup_ = 0;
   DisconnectReason failure_;  // of the last attempt that came to an end
   bool any_transport_ = false;           // nothing says how the far end is reached
+  bool looked_wide_ = false;
+  bool wide_ = false;                    // it is tried at a machine that takes connections, for its length
   std::optional<stack::FlowId> narrow_;  // the way by UDP, while one by TCP is tried first (D17)
   std::string early_tag_;  // of the far end that rings, the last one where several do
   OwnHeaders extra_;  // until the INVITE has its final response

@@ -67,6 +67,20 @@ void copy_headers(BusMessage& to, const Message& from, bool believed) {
   for (const auto& [header, values] : repeated) to.set(header, values);
 }
 
+namespace {
+
+/// Answers to challenges that were not ours: for the server that the call goes to (D19).
+void copy_foreign_credentials(BusMessage& message, const Message& invite, std::string_view realm) {
+  for (const auto& line : invite.headers()) {
+    const bool proxy = line.id == HeaderId::proxy_authorization;
+    if (!proxy && line.id != HeaderId::authorization) continue;
+    const auto credentials = parse_auth(line.value);
+    if (credentials && credentials->realm != realm) message.add(proxy ? param::kProxyAuthorization : param::kAuthorization, line.value);
+  }
+}
+
+}  // namespace
+
 void describe_invite(BusMessage& message, const Core& core, const Message& invite, const stack::FlowId& flow, const Sender& sender,
                      const Parties& parties) {
   message.set(param::kCaller, parties.caller).set(param::kCalled, parties.called);
@@ -84,6 +98,7 @@ void describe_invite(BusMessage& message, const Core& core, const Message& invit
   const bool believed = is_believed(core, sender);
   copy_headers(message, invite, believed);
   describe_identity(message, invite, believed);
+  copy_foreign_credentials(message, invite, core.settings->realm);
 
   describe_media(message, description_of(invite));
   for (const auto& [name, value] : sender.parameters) message.set(name, value);

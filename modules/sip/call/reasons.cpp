@@ -8,6 +8,7 @@
 
 #include "call/parameters.h"
 #include "sip/dialog_headers.h"
+#include "stack/client_auth.h"
 
 namespace jackfield::sip::call {
 
@@ -34,6 +35,9 @@ constexpr Entry kTable[] = {
 };
 
 constexpr std::string_view kProtocols[] = {"q.850"};
+
+constexpr std::string_view kChallenge = "challenge.";
+constexpr std::size_t kMostChallenges = 8;  // each algorithm of server and proxy is one
 
 std::optional<int> number(std::string_view text) {
   int value = 0;
@@ -133,17 +137,38 @@ DisconnectReason from_response(const Message& response) {
 DisconnectReason reason_in(const jackfield::Message& message) {
   DisconnectReason reason{std::string(message.get(param::kReason))};
   for (const auto& [name, value] : message.parameters()) {
+    if (name.starts_with(kChallenge)) reason.parameters.emplace_back(name, value);
     const bool words = name.starts_with("reason_") && name != std::string_view(param::kReason);
     if (words || name.starts_with("cause_") || name == std::string_view(param::kCalleduri)) reason.parameters.emplace_back(name, value);
   }
   return reason;
 }
 
+void add_challenges(const Message& response, DisconnectReason& reason) {
+  std::size_t number = 0;
+  for (const auto& line : response.headers()) {
+    if ((line.id != HeaderId::www_authenticate && line.id != HeaderId::proxy_authenticate) || number == kMostChallenges) continue;
+    reason.parameters.emplace_back(std::string(kChallenge) + std::to_string(++number),
+                                   std::string(header_info(line.id).name) + ": " + stack::without_auth_int(line.value));
+  }
+}
+
+bool has_challenges(const DisconnectReason& reason) {
+  return std::ranges::any_of(reason.parameters, [](const auto& one) { return one.first.starts_with(kChallenge); });
+}
+
+void write_challenges(Writer& writer, const DisconnectReason& reason) {
+  for (const auto& [name, value] : reason.parameters) {
+    const auto colon = name.starts_with(kChallenge) ? value.find(": ") : std::string::npos;
+    if (colon != std::string::npos) writer.header(std::string_view(value).substr(0, colon), std::string_view(value).substr(colon + 2));
+  }
+}
+
 FinalAnswer final_answer(const DisconnectReason& reason, int unknown) {
   const int first = parameter(reason, param::kCalleduri).empty() ? 400 : 300;
   if (const auto cause = number(parameter(reason, param::kCauseSip)); cause && *cause >= first && *cause <= 699) {
-    // A challenge means nothing to a caller who cannot answer it, and a gone dialog is not his.
-    const bool ours_alone = *cause == 401 || *cause == 407;
+    // A challenge means nothing to a caller who cannot answer it.
+    const bool ours_alone = (*cause == 401 || *cause == 407) && !has_challenges(reason);
     const bool fits = text_of(*cause) == reason.reason || code_of(reason.reason) == cause;
     if (fits && !ours_alone) return {*cause, std::string(parameter(reason, param::kReasonSip))};
     if (fits) return {403, {}};

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "sip/message.h"
+#include "sip/writer.h"
 
 namespace jackfield::sip::call {
 
@@ -35,12 +36,19 @@ DisconnectReason refusal(const jackfield::Message& message, std::string_view tex
 /// What a leg that ended with this response tells its peer. A 503 is told as 500 (D15, RFC 3261 §16.7).
 DisconnectReason from_response(const Message& response);
 
+/// The far side's challenges, for a caller who answers them himself (D19): in parameters `challenge.N`, each a header as it came but
+/// for auth-int.
+void add_challenges(const Message& response, DisconnectReason& reason);
+bool has_challenges(const DisconnectReason& reason);
+void write_challenges(Writer& writer, const DisconnectReason& reason);
+
 /// How a leg that is dropped answers an INVITE it has not answered yet.
 struct FinalAnswer {
   int code;
   std::string phrase;  ///< empty: the standard one
 };
 /// A redirection is one while it says where to (calleduri).
+/// A challenge is one while there is something to answer (challenge.N).
 /// The other leg's own code while the text is still the one that code has (nobody changed it on the way); else the table's.
 FinalAnswer final_answer(const DisconnectReason& reason, int unknown);
 

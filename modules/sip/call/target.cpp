@@ -50,7 +50,7 @@ tl::expected<Target, NoTarget> by_line(const Core& core, std::string_view callto
   }
   Target target;
   target.itinerary.emplace(std::move(places));
-  target.line.emplace(ByLine{std::string(name), line->settings().registers(), std::move(*exit)});
+  target.line.emplace(ByLine{.name = std::string(name), .registers = line->settings().registers(), .upstream = line->settings().type == line::Type::upstream, .exit = std::move(*exit)});
   return target;
 }
 
@@ -64,6 +64,7 @@ std::optional<std::string_view> our_target(std::string_view callto) {
 
 tl::expected<Target, NoTarget> find_target(const Core& core, const BindingTable& bindings, std::string_view callto, const BusMessage& message) {
   if (auto binding = bindings.find(callto)) {
+    if (!binding->flow) return tl::unexpected(NoTarget{"noanswer", "The phone did not answer the last OPTIONS"});
     if (!core.transport.alive(binding->flow)) return tl::unexpected(NoTarget{"noanswer", "The phone's connection is gone"});
     return Target{binding->flow, std::move(binding->request_uri), std::move(binding->route), true, std::move(binding->device), std::move(binding->username)};
   }

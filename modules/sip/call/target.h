@@ -19,6 +19,7 @@ namespace jackfield::sip::call {
 struct ByLine {
   std::string name;
   bool registers = false;
+  bool upstream = false;  ///< From is the call's own
   line::Exit exit;  ///< without its servers: they are the itinerary
 
   /// Who calls, as the far side knows him: a registered connection's user, or on a trunk the caller.

@@ -51,9 +51,7 @@ void UpdateExchange::offered(stack::ServerTransactionId server, std::string_view
 bool UpdateExchange::response(const Message& response) {
   if (state_ != State::updating) return false;
   const int code = response.status();
-  if (code == 422 && leg_.session().raise(response, leg_.session_terms())) {
-    if (send(refreshing_ ? std::string_view() : std::string_view(leg_.sent_description()))) return false;
-  }
+  if (code == 422 && leg_.session().raise(response, leg_.session_terms()) && send_again()) return false;
   state_ = State::idle;
   const bool refreshed = std::exchange(refreshing_, false);
   if (code < 300) {
@@ -110,6 +108,8 @@ bool UpdateExchange::send(std::string_view body) {
   client_ = leg_.send_request(Method::update, body);
   return static_cast<bool>(client_);
 }
+
+bool UpdateExchange::send_again() { return send(refreshing_ ? std::string() : std::string(leg_.sent_description())); }
 
 void UpdateExchange::give_answer(std::string_view sdp) {
   if (state_ != State::peer_asked) return;

@@ -43,6 +43,8 @@ class UpdateExchange {
 
   /// Sends an UPDATE without a description: the session is asked for, nothing changes (RFC 4028 §7.4).
   void refresh();
+  /// The UPDATE that waits once more, with the answer to a challenge. False: it could not be sent.
+  bool send_again();
   /// The leg ends: what waits is answered.
   void end();
 

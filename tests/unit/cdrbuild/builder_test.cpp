@@ -130,6 +130,15 @@ TEST_CASE("the caller's answer is found by peerid, else by targetid") {
   CHECK(calls.operations("sip/9") == "");
 }
 
+TEST_CASE("D19 a leg whose end says cdrwrite=false was no call, and its record is not written") {
+  Calls calls;
+  for (const auto* id : {"sip/1", "sip/2"}) calls.say("chan.startup", id);
+  calls.say("chan.hangup", "sip/1", {{"cdrwrite", "false"}});
+  calls.say("chan.hangup", "sip/2");
+  CHECK(calls.final_of("sip/1")["cdrwrite"] == "false");
+  CHECK(calls.final_of("sip/2")["cdrwrite"] == "true");
+}
+
 TEST_CASE("cdrwrite is latched from the leg's first message, cdrtrack and cdrcreate keep a leg without a record") {
   Calls calls;
   calls.say("chan.startup", "sip/1", {{"cdrwrite", "false"}});

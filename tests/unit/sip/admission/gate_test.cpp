@@ -364,6 +364,30 @@ TEST_CASE("D1 credentials of another scheme are not ours, whatever realm they na
   CHECK(phone.send("Authorization: Bearer realm=\"Yate\"\r\nContact: <sip:200@198.51.100.7>\r\n")->code == 200);
 }
 
+TEST_CASE("D2 D20 credentials for another realm are none: user.auth is asked without a username, may name the user, and nobody is counted as wrong") {
+  Site site;
+  auto phone = caller(site);
+  const std::string foreign = "Authorization: Digest username=\"200\", realm=\"a.example\", nonce=\"n\", uri=\"sip:201@192.0.2.1\", response=\"0123456789abcdef0123456789abcdef\"\r\n"
+                              "Proxy-Authorization: Digest username=\"200\", realm=\"b.example\", nonce=\"n\", uri=\"sip:x\", response=\"00\", qop=auth-int\r\n";
+  std::vector<std::string> asked;
+  bool known = false;
+  site.install(messages::kUserAuth, [&](jackfield::Message& m) -> Verdict {
+    asked.emplace_back(m.get("username"));
+    CHECK_FALSE(m.has("response"));
+    CHECK_FALSE(m.has("realm"));
+    if (!known) return false;
+    m.set("username", "200");
+    return true;
+  });
+  CHECK(phone.send(foreign)->code == 401);
+  known = true;
+  CHECK(phone.send(foreign)->code == 480);
+  CHECK(asked == std::vector<std::string>{"", ""});
+  REQUIRE(site.admitted.size() == 1);
+  CHECK(site.admitted[0].username == "200");
+  CHECK(site.told.empty());
+}
+
 TEST_CASE("D2 refusals that anybody can provoke fill no log: one line for each address") {
   Site site;
   site.settings->access.deny = {*net::Cidr::parse("198.51.100.7")};

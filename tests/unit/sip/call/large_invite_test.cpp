@@ -1,5 +1,5 @@
 // INVITEs that do not fit a datagram (RFC 3261 §18.1.1, D17).
-#include "two_phones.h"
+#include "connection_table.h"
 
 namespace jackfield::sip::call {
 namespace {
@@ -101,6 +101,75 @@ TEST_CASE_FIXTURE(Large, "P-2 What fits, what somebody fixed and a phone's bindi
   const auto invite = bob.take_invite();
   CHECK(way(invite) == "UDP");
   refused(invite);
+}
+
+struct LargeToPool : OverLine {
+  const std::string offer = sdp(std::string(1300, 'x'));
+  LargeToPool() {
+    zone.srv("_sip._udp.pool.example", 10, 0, 5060, "a.pool.example");
+    zone.srv("_sip._udp.pool.example", 20, 0, 5060, "b.pool.example");
+    zone.srv("_sip._tcp.pool.example", 10, 0, 5060, "c.pool.example");
+    zone.address("a.pool.example", "203.0.113.1");
+    zone.address("b.pool.example", "203.0.113.2");
+    zone.address("c.pool.example", "203.0.113.3");
+    up.exit.servers.resize(1);
+    up.exit.servers[0] = {0, {"pool.example"}, {}, "pool.example", {}};
+  }
+  void call(const std::string& description) {
+    ann.invite(description);
+    zone.answer();
+    settle();
+  }
+  stack::FlowId connection() const { return {third.flow.remote, network.last_connection, 0, stack::TransportKind::tcp}; }
+  static std::string way(const std::string& message) { return header(message, "Via").substr(8, 3); }
+  void refuse(FarEnd& server, const std::string& invite) {
+    server.answer(invite, 486);
+    server.expect("ACK");
+    ann.expect("SIP/2.0 486");
+    nothing_left();
+  }
+};
+
+TEST_CASE_FIXTURE(LargeToPool, "D17 P-3 A large INVITE goes to the machine of the name that DNS gives for TCP") {
+  call(offer);
+  const auto invite = third.take_invite();
+  CHECK(way(invite) == "TCP");
+  main.expect_nothing();
+  SUBCASE("who answers") {
+    refuse(third, invite);
+    CHECK(table.told.empty());  // other calls and REGISTER stay with the machine in use
+  }
+  SUBCASE("and where that one does not, by UDP to the others in their order, within 2 s") {
+    SUBCASE("refused") { close(connection()); }
+    SUBCASE("silent") {
+      network.opening.insert(network.last_connection);
+      up.exit.total_timeout = 0ms;
+      engine.advance(2s);
+      if (network.alive(connection())) close(connection());
+    }
+    const auto next = main.take_invite();
+    CHECK(way(next) == "UDP");
+    refuse(main, next);
+  }
+  SUBCASE("or one that serves nobody now is passed over") {
+    third.answer(invite, 503);
+    third.expect("ACK");
+    main.answer(main.take_invite(), 503);
+    main.expect("ACK");
+    refuse(second, second.take_invite());
+    third.expect_nothing();
+  }
+}
+
+TEST_CASE_FIXTURE(LargeToPool, "D17 What fits a datagram, and a connection whose transport is said, stay with the first machine") {
+  std::string description = offer;
+  SUBCASE("a small one") { description = sdp("offer"); }
+  SUBCASE("ip_transport=udp") { up.exit.servers[0].destination.transport = stack::TransportKind::udp; }
+  call(description);
+  const auto invite = main.take_invite();
+  CHECK(way(invite) == "UDP");
+  third.expect_nothing();
+  refuse(main, invite);
 }
 
 }  // namespace

@@ -65,6 +65,31 @@ TEST_CASE("What a challenge does not say is not said back, and our own server ta
   CHECK(DigestAuth({1, 2}).verify(*credentials, "GET", {.password = "Circle of life"}) == digest::Verdict::mismatch);
 }
 
+TEST_CASE("D19 From a challenge that is passed on auth-int is struck, and every other byte stays") {
+  const auto with = [](std::string_view qop) { return fmt::format("Digest  realm=\"a \\\"b\\\"\",nonce=\"N,auth-int\" , qop={},opaque=\"auth-int\", x=1", qop); };
+  for (const auto& [before, after] : {std::pair{"\"auth,auth-int\"", "\"auth\""}, {"\"auth-int, auth\"", "\"auth\""}, {"\"token,AUTH-INT , auth\"", "\"token,auth\""},
+                                      {"\"auth\"", "\"auth\""}, {"auth", "auth"}, {"\"auth-int\"", "\"auth-int\""}})
+    CHECK(without_auth_int(with(before)) == with(after));
+  for (const auto* other : {"Basic realm=\"auth,auth-int\"", "Digest realm=\"r\", nonce=\"n\"", "Digest qop=", ""}) CHECK(without_auth_int(other) == other);
+}
+
+TEST_CASE("Stored hashes answer as the password does, for their realm and algorithm alone") {
+  const auto challenge = parse_auth(R"(Digest realm="A", nonce="n", qop="auth")");
+  const auto other = parse_auth(R"(Digest realm="B", nonce="n", qop="auth")");
+  const auto strong = parse_auth(R"(Digest realm="A", nonce="n", qop="auth", algorithm=SHA-256)");
+  const digest::Hasher hasher;
+  Credentials stored{"Mufasa", {}, hasher.ha1(digest::Algorithm::md5, "Mufasa", "A", "Circle of Life").str(), {}, "A"};
+  CHECK(stored.can_answer());
+  CHECK(usable_challenge(*challenge, stored));
+  CHECK_FALSE(usable_challenge(*other, stored));
+  CHECK_FALSE(usable_challenge(*strong, stored));
+  CHECK(answer_challenge(*challenge, "INVITE", "sip:x", stored, "c") == answer_challenge(*challenge, "INVITE", "sip:x", kMufasa, "c"));
+  stored.ha1_sha256 = hasher.ha1(digest::Algorithm::sha256, "Mufasa", "A", "Circle of Life").str();
+  CHECK(answer_challenge(*strong, "INVITE", "sip:x", stored, "c") == answer_challenge(*strong, "INVITE", "sip:x", kMufasa, "c"));
+  CHECK(usable_challenge(*other, kMufasa));
+  CHECK_FALSE(Credentials{"Mufasa", ""}.can_answer());
+}
+
 TEST_CASE("A challenge that nobody can answer, or that gives the password away, is none") {
   for (const char* challenge : {R"(Basic realm="r")", R"(Digest realm="r")", R"(Digest realm="r", nonce="n", algorithm=MD5-sess)",
                                 R"(Digest realm="r", nonce="n", qop="auth-int")", R"(Digest realm="r", nonce="n", algorithm=SHA-512-256, qop="auth")"}) {
