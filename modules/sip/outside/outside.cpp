@@ -232,8 +232,9 @@ void Outside::use_line(Attempt& attempt) {
   if (!line) return;
   request.caller = line->from_user(request.caller);
   if (!line->exit.display.empty()) request.callername = line->exit.display;
-  request.domain = request.target.line_host();
+  if (!line->upstream || request.domain.empty()) request.domain = request.target.line_host();
   attempt.credentials = line->exit.credentials;
+  request.silence = line->exit.total_timeout;
 }
 
 std::optional<Pending<Answer>> Outside::send_text(Attempt& attempt, const jackfield::Message& message) {
@@ -244,7 +245,8 @@ std::optional<Pending<Answer>> Outside::send_text(Attempt& attempt, const jackfi
                                          request.domain.empty() ? core_.transport.reach(target.flow).host : request.domain);
   request.headers = std::move(identity.headers);
   if (identity.anonymous) request.caller = "anonymous", request.callername = "Anonymous", request.domain = "anonymous.invalid";
-  return sender_.send(request, kDelivery);
+  attempt.until = core_.engine.clock().now() + kDelivery;
+  return send(attempt);
 }
 
 Task<bool> Outside::deliver_later(Outside* self, std::weak_ptr<void> alive, std::unique_ptr<Attempt> attempt, jackfield::Message* message) {

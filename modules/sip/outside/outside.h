@@ -54,6 +54,7 @@ class Outside {
     std::string leg = {};  ///< within its dialog; empty: outside any
     stack::Credentials credentials = {};
     unsigned proofs = 0;  ///< challenges that were answered
+    std::optional<MonoTime> until = {};  ///< when whoever waits for the answer is told that there is none
   };
 
   void admitted(const stack::IncomingRequest& request, stack::ServerTransactionId transaction, jackfield::Message message);
@@ -75,8 +76,10 @@ class Outside {
   // What is sent, and sent again where the answer asks for it (own_requests.cpp).
   std::optional<Pending<Answer>> send(Attempt& attempt);
   std::optional<Pending<Answer>> again(Attempt& attempt, const Answer& answer);
-  /// At the next place where it may be tried.
-  std::optional<Pending<Answer>> elsewhere(Attempt& attempt);
+  /// Leaves the place that failed for the next one (D18, RFC 3263 §4.3). False: there is none, or the answer is the far side's word.
+  bool move_on(Attempt& attempt, const Answer& answer);
+  /// What move_on() went to is known now.
+  std::optional<Pending<Answer>> send_elsewhere(Attempt& attempt);
   static Task<bool> generate_later(Outside* self, std::weak_ptr<void> alive, std::unique_ptr<Attempt> attempt, jackfield::Message* message);
   /// The last answer. Nothing: none came in time, or the module stopped.
   static Task<std::optional<Answer>> follow(Outside* self, std::weak_ptr<void> alive, Attempt attempt, Pending<Answer> answer);

@@ -108,7 +108,11 @@ Task<bool> Outside::generate_later(Outside* self, std::weak_ptr<void> alive, std
 
 std::optional<Pending<Answer>> Outside::send(Attempt& attempt) {
   auto& request = attempt.request;
-  if (attempt.leg.empty()) return sender_.send(request);
+  if (attempt.leg.empty()) {
+    if (!attempt.until) return sender_.send(request);
+    const auto left = *attempt.until - core_.engine.clock().now();
+    return left.count() > 0 ? sender_.send(request, left) : std::nullopt;
+  }
   const auto transaction = calls_.send_within(attempt.leg, method_from(request.method), request.body, request.type,
                                               [&](Writer& writer) { call::write(writer, request.headers); });
   if (!transaction) return std::nullopt;
@@ -122,7 +126,6 @@ std::optional<Pending<Answer>> Outside::again(Attempt& attempt, const Answer& an
     request.target.any_transport = false;
     return send(attempt);
   }
-  if (answer.code == 408 || answer.code == 503) return elsewhere(attempt);
   if ((answer.code != 401 && answer.code != 407) || !attempt.credentials.can_answer() || attempt.proofs == kMostProofs) return std::nullopt;
   const auto challenge = best_challenge(answer, attempt.credentials);
   if (!challenge || (attempt.proofs > 0 && !text::equal(challenge->stale, "true"))) return std::nullopt;  // it was a wrong password
@@ -135,21 +138,21 @@ std::optional<Pending<Answer>> Outside::again(Attempt& attempt, const Answer& an
   return send(attempt);
 }
 
-// D18, RFC 3263 §4.3. A place that would have to be looked up now is passed over: the sender waits for his answer.
-std::optional<Pending<Answer>> Outside::elsewhere(Attempt& attempt) {
+bool Outside::move_on(Attempt& attempt, const Answer& answer) {
   auto& target = attempt.request.target;
-  if (!attempt.leg.empty() || !target.itinerary || !target.itinerary->place()) return std::nullopt;
-  if (target.line && core_.connections) core_.connections->failed(target.line->name, target.itinerary->place()->server, target.itinerary->hop(), line::Failure::refused);
-  for (target.itinerary->advance();;) {
-    const auto found = call::aim(core_, target);
-    if (found == call::Aim::nowhere) return std::nullopt;
-    if (found == call::Aim::ready) break;
-    target.itinerary->next_place();
-  }
-  if (target.line && attempt.request.domain != "anonymous.invalid") attempt.request.domain = target.line_host();
-  std::erase_if(attempt.request.headers, [](const auto& header) { return text::equal(header.first, "Authorization") || text::equal(header.first, "Proxy-Authorization"); });
-  attempt.request.call_id.clear();
-  attempt.request.cseq = 0;
+  if ((answer.code != 408 && answer.code != 503) || answer.unconnected || !attempt.leg.empty() || !target.itinerary || !target.itinerary->place()) return false;
+  if (target.line && core_.connections)
+    core_.connections->failed(target.line->name, target.itinerary->place()->server, target.itinerary->hop(), answer.unreachable ? line::Failure::unreachable : line::Failure::refused);
+  target.itinerary->advance();
+  return target.itinerary->place() != nullptr;
+}
+
+std::optional<Pending<Answer>> Outside::send_elsewhere(Attempt& attempt) {
+  auto& request = attempt.request;
+  if (request.target.line && !request.target.line->upstream && request.domain != "anonymous.invalid") request.domain = request.target.line_host();
+  std::erase_if(request.headers, [](const auto& header) { return text::equal(header.first, "Authorization") || text::equal(header.first, "Proxy-Authorization"); });
+  request.call_id.clear();
+  request.cseq = 0;
   attempt.proofs = 0;
   return send(attempt);
 }
@@ -159,7 +162,15 @@ Task<std::optional<Answer>> Outside::follow(Outside* self, std::weak_ptr<void> a
     auto answer = co_await pending.wait();
     if (!answer) co_return std::nullopt;
     if (alive.expired()) co_return std::move(*answer);
-    auto next = self->again(attempt, *answer);
+    std::optional<Pending<Answer>> next;
+    if (self->move_on(attempt, *answer)) {
+      auto lookup = call::aim_at_last(&self->core_, alive, &attempt.request.target);
+      const auto found = co_await std::move(lookup);
+      if (alive.expired()) co_return std::move(*answer);
+      if (found == call::Aim::ready) next = self->send_elsewhere(attempt);
+    } else {
+      next = self->again(attempt, *answer);
+    }
     if (next) {
       pending = std::move(*next);
       continue;

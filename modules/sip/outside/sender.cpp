@@ -33,9 +33,13 @@ Sender::Sender(Core& core)
         const auto asked = asked_.find(transaction);
         if (asked != asked_.end() && asked->second.opening && core_.transport.connecting(*asked->second.opening)) core_.transport.close(*asked->second.opening);
       })),
+      silences_(core.engine.timers().add_sink([this](std::uint64_t transaction) { silent(transaction); })),
       answers_(core.engine.timers()) {}
 
-Sender::~Sender() { core_.engine.timers().remove_sink(timers_); }
+Sender::~Sender() {
+  core_.engine.timers().remove_sink(timers_);
+  core_.engine.timers().remove_sink(silences_);
+}
 
 std::optional<Pending<Answer>> Sender::send(OwnRequest& request, Duration deadline) {
   auto& random = core_.engine.random();
@@ -91,8 +95,9 @@ std::optional<Pending<Answer>> Sender::send(OwnRequest& request, Duration deadli
   const auto transaction = core_.transactions.send(flow, method_from(request.method), branch, out);
   if (!transaction) return std::nullopt;
   auto answer = expect(transaction, deadline);
+  auto& asked = asked_[transaction.value];
+  if (request.silence.count() > 0) asked.silence = core_.engine.timers().start(silences_, transaction.value, request.silence);
   if (opening) {
-    auto& asked = asked_[transaction.value];
     asked.opening = flow;
     asked.limit = core_.engine.timers().start(timers_, transaction.value, kConnecting);
   }
@@ -107,15 +112,25 @@ Pending<Answer> Sender::expect(stack::ClientTransactionId transaction, Duration 
 
 Sender::Asked Sender::take(Table::iterator asked) {
   const Asked one = asked->second;
-  if (one.limit) core_.engine.timers().stop(one.limit);
+  for (const auto& timer : {one.limit, one.silence})
+    if (timer) core_.engine.timers().stop(timer);
   asked_.erase(asked);
   return one;
+}
+
+void Sender::silent(std::uint64_t transaction) {
+  const auto asked = asked_.find(transaction);
+  if (asked == asked_.end()) return;
+  asked->second.silence = {};
+  core_.transactions.abandon({transaction});
+  answers_.complete<Answer>(take(asked).answer, Answer{.phrase = "No Answer", .unreachable = true});
 }
 
 bool Sender::response(stack::ClientTransactionId transaction, const Message& response) {
   const auto asked = asked_.find(transaction.value);
   if (asked == asked_.end()) return false;
   asked->second.opening.reset();
+  if (auto& silence = asked->second.silence) core_.engine.timers().stop(silence), silence = {};
   if (response.status() < 200) return true;
   Answer answer{.code = response.status(), .phrase = std::string(response.reason_phrase()), .body = std::string(response.body()),
                 .type = std::string(response.value(HeaderId::content_type))};
@@ -131,7 +146,7 @@ bool Sender::client_failed(stack::ClientTransactionId transaction, stack::Client
   const auto asked = asked_.find(transaction.value);
   if (asked == asked_.end()) return false;
   const auto one = take(asked);
-  answers_.complete<Answer>(one.answer, Answer{.phrase = "No Answer", .unconnected = one.opening && failure == stack::ClientFailure::flow_closed});
+  answers_.complete<Answer>(one.answer, Answer{.phrase = "No Answer", .unconnected = one.opening && failure == stack::ClientFailure::flow_closed, .unreachable = true});
   return true;
 }
 

@@ -24,6 +24,7 @@ struct OwnRequest {
   std::string body, type;
   call::OwnHeaders headers;
   unsigned max_forwards = 70;
+  Duration silence{0};  ///< how long there may be no answer at all, not even a provisional one; 0: as long as the transaction lasts
 
   // Sender's own, from one attempt to the next: the same Call-ID and From tag, and rising numbers (RFC 3261 §8.1.3.5).
   std::string call_id = {}, tag = {};
@@ -36,6 +37,7 @@ struct Answer {
   std::string phrase, body, type;
   call::OwnHeaders headers;
   bool unconnected = false;  ///< it was too long for UDP, and there is no connection to be had
+  bool unreachable = false;  ///< nobody said anything, or there is no way to anybody
 };
 
 class Sender {
@@ -61,12 +63,14 @@ class Sender {
     PendingId answer;
     std::optional<stack::FlowId> opening = {};  ///< the connection that is tried
     TimerHandle limit = {};
+    TimerHandle silence = {};
   };
   using Table = std::unordered_map<std::uint64_t, Asked>;
   Asked take(Table::iterator asked);
+  void silent(std::uint64_t transaction);
 
   Core& core_;
-  TimerSinkId timers_;
+  TimerSinkId timers_, silences_;
   Pendings answers_;
   Table asked_;  // by transaction
 };

@@ -50,6 +50,53 @@ TEST_CASE_FIXTURE(World, "EL-2 A text message that a server refuses with 503 is 
   CHECK(table.told == std::vector<std::string>{"up 0 refused"});
 }
 
+TEST_CASE_FIXTURE(World, "EL-2 A text message fails over as a call does: on silence within invite_total_timeout, and to a name that has to be looked up first") {
+  zone.address("pool.example", "203.0.113.2");
+  up.exit.servers.resize(2);
+  up.exit.servers[1] = {1, {"pool.example", 5060}, {}, "pool.example", {}};
+  text();
+  const auto first = main.expect("MESSAGE");
+  SUBCASE("nobody says anything") {
+    engine.advance(999ms);
+    CHECK(table.told.empty());
+    engine.advance(1ms);
+    main.inbox.clear();
+    zone.answer();
+    settle();
+    const auto next = second.expect("MESSAGE sip:1234@pool.example");
+    CHECK(header(next, "Call-ID") != header(first, "Call-ID"));
+    CHECK(table.told == std::vector<std::string>{"up 0 unreachable"});
+    second.answer(next, 200);
+    ann.expect("SIP/2.0 200");
+    engine.advance(40s);
+    main.expect_nothing();
+  }
+  SUBCASE("nobody is there") {
+    static_cast<stack::TransportEvents&>(transactions).closed(main.flow, "refused");
+    settle();
+    zone.answer();
+    settle();
+    second.answer(second.expect("MESSAGE"), 202);
+    ann.expect("SIP/2.0 202");
+    CHECK(table.told == std::vector<std::string>{"up 0 unreachable"});
+  }
+  SUBCASE("a sign of life is waited for") {
+    main.answer(first, 100);
+    engine.advance(10s);
+    second.expect_nothing();
+    main.inbox.clear();
+    main.answer(first, 404);
+    ann.expect("SIP/2.0 404");
+  }
+  SUBCASE("and when all are silent its sender hears so in time") {
+    engine.advance(1s);
+    zone.answer();
+    settle();
+    engine.advance(1s);
+    ann.expect("SIP/2.0 480");
+  }
+}
+
 TEST_CASE_FIXTURE(World, "P-3 A text message to a host that is a name waits until it is known") {
   zone.address("far.example", "203.0.113.2");
   route = [](BusMessage& message) {
