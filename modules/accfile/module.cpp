@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kStartPriority = 150;  // COMPAT §6
 constexpr int kConsolePriority = 110;
+// From the start: until then accounts from a database have logged in, too.
+constexpr Duration kAllLoggedIn = std::chrono::minutes(1);
 
 struct AccfilePlan : Plan {
   GeneralSettings general;
@@ -67,7 +69,9 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
       const bool dry_run = message.name == messages::kUserBindings.name || message.name == messages::kCallRoute.name;  // they only look
       watches_.push_back(engine.bus().install({.message = message, .priority = priority, .track = "accfile", .dry_run = dry_run}, std::move(handler)));
     };
-    on(messages::kEngineStart, kStartPriority, [this](Message&) { return accounts_->start(), false; });
+    engine_ = &engine;
+    sweep_ = engine.timers().add_sink([this](std::uint64_t) { inbound_->drop_unknown(); });
+    on(messages::kEngineStart, kStartPriority, [this](Message&) { return start(), false; });
     on(messages::kUserNotify, kConsolePriority, [this](Message& m) { return accounts_->user_notify(m); });
     on(messages::kEngineCommand, kConsolePriority, [this](Message& m) { return accounts_->engine_command(m); });
     on(messages::kEngineHelp, kConsolePriority, [this](Message& m) { return accounts_->engine_help(m); });
@@ -84,6 +88,8 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
 
   void stop() override {
     watches_.clear();
+    if (engine_) engine_->timers().remove_sink(sweep_);
+    engine_ = nullptr;
     accounts_.reset();
     if (inbound_)
       if (const auto written = inbound_->store().export_file_now(); inbound_->store().keeps_journal() && !written)
@@ -93,6 +99,13 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
   }
 
  private:
+  /// A connection that was removed while the server was stopped logs in no more, and nobody logs it out: the bindings of its other side
+  /// that were kept end once all the others are there.
+  void start() {
+    accounts_->start();
+    engine_->timers().start(sweep_, 0, kAllLoggedIn, TimerKind::coarse);
+  }
+
   /// What nobody performs is no connection; what was refused is none any more, whatever it was before.
   void learn(const Message& login, bool handled) {
     const bool refused = !handled && login.has(messages::param::kError);
@@ -104,6 +117,8 @@ class AccfileModule final : public ModuleOf<AccfilePlan> {
     else if (const auto* connection = connections_.find(login.get(messages::param::kAccount))) inbound_->check_realm(*connection);
   }
 
+  Engine* engine_ = nullptr;
+  TimerSinkId sweep_ = 0;
   Connections connections_;
   std::unique_ptr<Inbound> inbound_;
   std::unique_ptr<Accounts> accounts_;

@@ -7,12 +7,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <vector>
 
 namespace jackfield::accfile {
 namespace param = messages::param;
 namespace {
 
 constexpr std::string_view kLineTarget = "line/";
+
+/// callfork takes it from there (COMPAT §7): those of one preference ring together, the others when none of them answers.
+void ring_all(const std::vector<bindings::Binding*>& contacts, Message& message) {
+  unsigned number = 0;
+  const bindings::Binding* before = nullptr;
+  for (const auto* contact : contacts) {
+    if (before && bindings::preference(*before) != bindings::preference(*contact)) message.set(fmt::format("{}.{}", param::kCallto.name, ++number), "|");
+    before = contact;
+    const auto packed = contact->packed();
+    const auto entry = fmt::format("{}.{}", param::kCallto.name, ++number);
+    message.set(entry, packed.data());
+    packed.each_route_parameter([&](std::string_view name, std::string_view value) { message.set(fmt::format("{}.{}", entry, name), value); });
+  }
+  message.set(param::kCallto, "fork");
+}
 
 }  // namespace
 
@@ -47,15 +64,21 @@ bool find_contact(const Connections& connections, const bindings::Store& store, 
   if (!connection || !connection->inbound) return false;
   std::vector<bindings::Binding*> contacts;
   store.bindings().of_user(connection->username, contacts);
-  // The newest of the most preferred ones.
-  const auto best = std::ranges::max_element(contacts, [](const auto* a, const auto* b) { return bindings::preference(*a) <= bindings::preference(*b); });
-  if (best == contacts.end()) return false;  // sip says that nobody is registered
-  const auto packed = (*best)->packed();
+  if (contacts.empty()) return false;  // sip says that nobody is registered
+  // The most preferred first, and of equals the newest.
+  std::ranges::reverse(contacts);
+  std::ranges::stable_sort(contacts, std::ranges::greater(), [](const auto* contact) { return bindings::preference(*contact); });
   const std::string number(callto.substr(kLineTarget.size()));
-  packed.each_route_parameter([&](std::string_view name, std::string_view value) { message.set(name, value); });
   message.erase(param::kLine);
   message.set(param::kUser, number);
-  message.set(param::kCallto, packed.data());
+  // A text message has one receiver.
+  if (contacts.size() == 1 || message.name() != messages::kCallExecute.name) {
+    const auto packed = contacts.front()->packed();
+    packed.each_route_parameter([&](std::string_view name, std::string_view value) { message.set(name, value); });
+    message.set(param::kCallto, packed.data());
+    return false;
+  }
+  ring_all(contacts, message);
   return false;
 }
 

@@ -13,8 +13,8 @@ namespace jackfield::accfile {
 bool ring_owner(const Connections& connections, Message& message);
 /// call.route, when neither users nor rules know the number: the connection whose pattern fits (SP-14).
 bool leave_by_pattern(const Connections& connections, Message& message);
-/// call.execute and msg.execute: `line/NUMBER` by an inbound connection becomes a call to the contact that is registered there; the number stays the
-/// Request-URI's user.
+/// call.execute and msg.execute: `line/NUMBER` by an inbound connection becomes a call to the contacts that are registered there, a fork where they
+/// are several; the number stays the Request-URI's user.
 bool find_contact(const Connections& connections, const bindings::Store& store, Message& message);
 
 }  // namespace jackfield::accfile

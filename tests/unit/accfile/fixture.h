@@ -62,9 +62,10 @@ class Site : public ModuleHost {
     handled = ask(made);
     return made;
   }
-  bool add(std::string_view username, std::string_view data, std::string_view key = "k", int expires = 3600) {
+  bool add(std::string_view username, std::string_view data, std::string_view key = "k", int expires = 3600, std::string_view q = {}) {
     auto made = message("user.register", {{"username", username}, {"driver", "sip"}, {"data", data}, {"binding", key}, {"route_params", "oconnection_id"}, {"oconnection_id", "general"}});
     made.set("expires", static_cast<long long>(expires));
+    if (!q.empty()) made.set("q", q);
     return ask(made);
   }
 

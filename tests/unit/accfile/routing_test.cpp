@@ -130,6 +130,32 @@ TEST_CASE("SP-13 a call by an inbound connection goes to the contact it register
   CHECK(site.route("4930123", {{"username", "office"}, {"in_line", "pbx"}}) == "not handled, called=4930123");
 }
 
+TEST_CASE("SP-13 a call by an inbound connection with several contacts rings at all of them: the preferred ones first, each with its own way") {
+  Site site(std::string(kPbx) + "max_contacts=0\n");
+  CHECK(site.add("office", "sip/sip:office@10.0.0.1:5060", "first"));
+  CHECK(site.add("office", "sip/sip:office@10.0.0.2:5060", "second"));
+  auto execute = site.message("call.execute", {{"callto", "line/4930123"}, {"line", "pbx"}});
+  CHECK(!site.ask(execute));
+  CHECK(execute.get("callto") == "fork");
+  CHECK(execute.get("callto.1") == "sip/sip:office@10.0.0.2:5060");
+  CHECK(execute.get("callto.2") == "sip/sip:office@10.0.0.1:5060");
+  CHECK(execute.get("callto.2.oconnection_id") == "general");
+  CHECK(!execute.has("callto.3"));
+  CHECK(execute.get("user") == "4930123");
+  CHECK(!execute.has("line"));
+
+  CHECK(site.add("office", "sip/sip:office@10.0.0.3:5060", "spare", 3600, "0.2"));
+  auto ranked = site.message("call.execute", {{"callto", "line/1"}, {"line", "pbx"}});
+  (void)site.ask(ranked);
+  CHECK(ranked.get("callto.3") == "|");
+  CHECK(ranked.get("callto.4") == "sip/sip:office@10.0.0.3:5060");
+
+  // A text message has one receiver.
+  auto text = site.message("msg.execute", {{"callto", "line/1"}, {"line", "pbx"}});
+  (void)site.ask(text);
+  CHECK(text.get("callto") == "sip/sip:office@10.0.0.2:5060");
+}
+
 TEST_CASE("SP-13 nobody registered: the call is left to sip, which says so") {
   Site site(kPbx);
   auto execute = site.message("call.execute", {{"callto", "line/1"}, {"line", "pbx"}});
@@ -165,4 +191,27 @@ TEST_CASE("SP-13 the registration of an inbound connection is there after a rest
   bool handled = true;
   (void)site.auth("office", handled);
   CHECK(!handled);
+}
+
+TEST_CASE("SP-13 what a connection had registered that was removed while the server was stopped ends soon after the start, others' does not") {
+  auto engine = std::make_shared<TestEngine>();
+  const std::string other = "[branch]\ntype=inbound\nusername=branch\npassword=secret\n";
+  {
+    Site site(engine, kPbx + other);
+    CHECK(site.add("office", "sip/sip:office@10.0.0.9:5060"));
+    CHECK(site.add("branch", "sip/sip:branch@10.0.0.8:5060"));
+    CHECK(site.add("sql", "sip/sip:sql@10.0.0.7:5060") == false);
+  }
+  Site site(engine, other);
+  const auto count = [&] {
+    auto asked = site.message("user.bindings", {});
+    asked.set_broadcast(true);
+    std::size_t found = 0;
+    if (site.ask(asked)) asked.payload<messages::StoredBindings>()->each([&](const messages::StoredBinding&) { ++found; });
+    return found;
+  };
+  site.engine().advance(std::chrono::seconds(30));
+  CHECK(count() == 2);  // somebody slower may yet log it in
+  site.engine().advance(std::chrono::minutes(1));
+  CHECK(count() == 1);
 }
