@@ -1,5 +1,5 @@
 // One binding: fixed fields and one packed text in a single allocation. Made by whoever decides that it is to be, owned by the
-// table once it is. Immutable but for its links and the two marks that change while it lives.
+// table once it is. Immutable but for its links and what an OPTIONS found out.
 #pragma once
 
 #include <jackfield/clock.h>
@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -71,6 +72,9 @@ class Binding {
   void set_shared(bool shared) { shared_ = shared; }  ///< before it is in the table
   bool unavailable() const { return unavailable_; }                 ///< it did not answer the last OPTIONS
   void set_unavailable(bool unavailable) { unavailable_ = unavailable; }
+  /// From the last OPTIONS to its answer; nothing: none was answered yet.
+  std::optional<Duration> round_trip() const { return round_trip_ == kNone ? std::nullopt : std::optional(Duration(round_trip_)); }
+  void set_round_trip(Duration took) { round_trip_ = static_cast<std::uint32_t>(took.count()); }
 
  private:
   friend class Table;
@@ -88,6 +92,7 @@ class Binding {
   std::uint32_t next_of_user_ = kNone;
   std::uint32_t next_due_ = kNone, previous_due_ = kNone;
   std::array<Span, kParts> parts_;
+  std::uint32_t round_trip_ = kNone;  // ms
   std::uint16_t due_place_ = 0;
   bool unavailable_ = false;
   bool shared_ = false;

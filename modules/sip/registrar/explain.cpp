@@ -89,6 +89,7 @@ class Explanation {
 
   void reach(const Binding& binding) {
     const auto& facts = binding.facts();
+    if (const auto took = binding.round_trip()) line("  answered OPTIONS within {} ms", std::max<std::int64_t>(1, took->count()));
     const std::size_t before = out_.size();
     if (binding.expired(now_)) line("  NOT REACHABLE: expired");
     const bool by_hand = facts.expires == MonoTime::max();  // reached wherever its URI leads at the time

@@ -45,13 +45,16 @@ void Keepalive::send_options(BindingId id, const Binding& binding) {
   writer.cseq(++cseq_, "OPTIONS");
   writer.header(HeaderId::accept, "application/sdp");
   writer.end();
-  asked_[core_.transactions.send(flow, Method::options, branch, bytes).value] = id;
+  asked_[core_.transactions.send(flow, Method::options, branch, bytes).value] = {id, core_.engine.clock().now()};
 }
 
 bool Keepalive::answered(stack::ClientTransactionId transaction) {
   const auto asked = asked_.find(transaction.value);
   if (asked == asked_.end()) return false;
-  if (auto* binding = table_.find(asked->second)) binding->set_unavailable(false);
+  if (auto* binding = table_.find(asked->second.binding)) {
+    binding->set_unavailable(false);
+    binding->set_round_trip(core_.engine.clock().now() - asked->second.at);
+  }
   asked_.erase(asked);
   return true;
 }
@@ -59,7 +62,7 @@ bool Keepalive::answered(stack::ClientTransactionId transaction) {
 bool Keepalive::failed(stack::ClientTransactionId transaction) {
   const auto asked = asked_.find(transaction.value);
   if (asked == asked_.end()) return false;
-  if (auto* binding = table_.find(asked->second); binding && !binding->unavailable()) {
+  if (auto* binding = table_.find(asked->second.binding); binding && !binding->unavailable()) {
     binding->set_unavailable(true);
     if (core_.guard) core_.guard->last_failures().note(binding->username(), core_.engine.clock().wall(), binding->facts().flow.remote, "no answer to OPTIONS");
     core_.log.info("event=unreachable user={} contact={}", log_value(binding->username()), log_value(binding->contact()));

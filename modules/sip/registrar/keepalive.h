@@ -25,7 +25,11 @@ class Keepalive {
 
   Core& core_;
   Table& table_;
-  std::unordered_map<std::uint64_t, BindingId> asked_;  // by transaction
+  struct Asked {
+    BindingId binding;
+    MonoTime at;
+  };
+  std::unordered_map<std::uint64_t, Asked> asked_;  // by transaction
   std::uint32_t cseq_ = 0;
 };
 

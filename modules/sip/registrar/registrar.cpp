@@ -331,7 +331,8 @@ std::optional<BindingTarget> Registrar::find(std::string_view data) const {
   if (!binding || binding->expired(core_.engine.clock().now())) return std::nullopt;
   const auto& flow = binding->facts().flow;
   if (!flow || !core_.transport.alive(flow)) return std::nullopt;
-  BindingTarget target{.flow = flow, .request_uri = std::string(binding->contact()), .route = {}};
+  // P-7: one that answers no OPTIONS is passed over, until it answers again or registers anew.
+  BindingTarget target{.flow = binding->unavailable() ? stack::FlowId{} : flow, .request_uri = std::string(binding->contact()), .route = {}};
   std::vector<std::string_view> path;
   split_list(binding->path(), path);
   target.route.assign(path.begin(), path.end());

@@ -139,7 +139,7 @@ TEST_CASE("The way to phones behind NAT is kept open every nat_refresh seconds, 
   }
 }
 
-TEST_CASE("keepalive=options finds out who no longer answers, and who does again") {
+TEST_CASE("P-7 keepalive=options finds out who no longer answers, and who does again and how fast; nobody calls the silent one, and it is not deleted") {
   Site site;
   site.settings->registrar.nat_refresh = 100s;
   site.settings->registrar.keepalive = Keepalive::options;
@@ -150,16 +150,37 @@ TEST_CASE("keepalive=options finds out who no longer answers, and who does again
     site.registrar->table().each_of("200", [&](registrar::BindingId, const registrar::Binding& binding) { out = binding.unavailable(); });
     return out;
   };
+  const auto round_trip = [&] {
+    std::optional<Duration> out;
+    site.registrar->table().each_of("200", [&](registrar::BindingId, const registrar::Binding& binding) { out = binding.round_trip(); });
+    return out;
+  };
+  const std::string data = "sip:200@203.0.113.5:40000";
+  CHECK(site.registrar->find(data)->flow);
+  CHECK_FALSE(round_trip());
   site.network.take();
   site.engine.advance(140s);
   REQUIRE_FALSE(site.network.sent.empty());
   CHECK(site.network.sent.front().bytes.starts_with("OPTIONS sip:200@192.168.1.2:5060 SIP/2.0\r\n"));
   CHECK(unavailable());
-  site.network.take();
-  site.engine.advance(70s);
-  REQUIRE_FALSE(site.network.sent.empty());
-  static_cast<stack::TransportEvents&>(site.transactions).message(phone.flow, stack::response_text(site.network.sent.front().bytes, 486));
-  CHECK_FALSE(unavailable());
+  REQUIRE(site.registrar->find(data));
+  CHECK_FALSE(site.registrar->find(data)->flow);
+  CHECK(site.contacts_of("200").size() == 1);
+  SUBCASE("it answers, however") {
+    site.network.take();
+    while (site.network.sent.empty()) site.engine.advance(1s);
+    site.engine.advance(120ms);
+    static_cast<stack::TransportEvents&>(site.transactions).message(phone.flow, stack::response_text(site.network.sent.front().bytes, 486));
+    CHECK_FALSE(unavailable());
+    REQUIRE(round_trip());
+    CHECK(*round_trip() >= 120ms);
+    CHECK(*round_trip() < 1200ms);
+  }
+  SUBCASE("or registers again") {
+    phone.enroll({"<sip:200@192.168.1.2:5060>"}, 3600);
+    CHECK_FALSE(unavailable());
+  }
+  CHECK(site.registrar->find(data)->flow);
 }
 
 TEST_CASE("A phone behind NAT is told how it is seen and how often it is kept reachable") {
