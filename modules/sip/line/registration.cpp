@@ -13,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::seconds kLeastGranted{10};    // shorter grants are refreshed as if they were this, unless we asked for less
 constexpr std::chrono::seconds kMostRetryAfter{600};
 constexpr Duration kRemoval{5000};                   // then the binding is left to lapse
 constexpr Duration kLostFlow{1000};                  // to twice that: not all that shared a connection at once
@@ -251,8 +250,8 @@ void Registration::succeeded(const Message& response, const stack::FlowId& flow)
   service_route_.clear();
   for (const auto& route : response.list(HeaderId::service_route))
     if (service_route_.size() < kMostRoute) service_route_.emplace_back(route);
-  // Three quarters of it at the latest, and not all together.
-  const auto counted = std::chrono::duration_cast<Duration>(std::max(granted_, std::min(kLeastGranted, asked_)));
+  // Three quarters of it at the latest, and not all together. However little it is: Yate counts no less than a minute, and is not there in between.
+  const auto counted = std::chrono::duration_cast<Duration>(granted_);
   const bool regular = !std::exchange(moved_, false);
   become(State::registered);
   wait(context_.services.jitter(counted * 65 / 100, counted * 75 / 100));

@@ -49,6 +49,22 @@ TEST_CASE("A registration is challenged once, refreshed at three quarters of wha
   }
 }
 
+TEST_CASE("SP-6: however little is granted, it is refreshed before it lapses, and not all the time") {
+  World w;
+  auto& registrar = w.server(kRegistrar);
+  SUBCASE("9 s") { registrar.most = 9; }
+  SUBCASE("5 s") { registrar.most = 5; }
+  SUBCASE("1 s") { registrar.most = 1; }
+  REQUIRE(w.login("acc"));
+  w.run(1s);
+  for (int step = 0; step < 600; ++step) {
+    w.run(100ms);
+    REQUIRE(registrar.bindings.size() == 1);
+    REQUIRE(registrar.bindings.begin()->second.until > w.engine.clock().now());
+  }
+  CHECK(registrar.count("REGISTER") <= 61 * 100 / (65 * registrar.most) + 2);
+}
+
 TEST_CASE("SP-6: an interval that is too brief is raised once, and stays raised") {
   World w;
   w.server(kRegistrar).least = 600;
