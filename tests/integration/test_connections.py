@@ -239,6 +239,19 @@ class Many(Connections):
         self.assertLessEqual(busiest, 150, "sip.conf registrations_per_second is 50")
         self.assertLess(time.monotonic() - begin, 60)
 
+    def test_1000_connections_cost_memory_in_proportion(self):
+        far = self.kamailio()
+        accounts = {f"c{n}": self.account(far, username=str(50000 + n), interval=600, retry_interval=2, invite_total_timeout=3000) for n in range(1100)}
+        server = self.site(dict(list(accounts.items())[:100]), sip={"registrations_per_second": "500"})
+
+        def memory(connections):
+            wait_for(f"{connections} to be online", lambda: server.command("status", "sip accounts").stdout.count("|online") == connections, 30)
+            with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        few = memory(100)
+        self.change(server, accounts)
+        each = (memory(1100) - few) / 1000
+        self.assertLess(each, 32, "KiB for each connection that is registered")
 
     def test_ZY_5_one_change_among_1000_connections_is_one_packet(self):
         far = self.kamailio()

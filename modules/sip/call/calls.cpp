@@ -33,6 +33,7 @@ Calls::Calls(Core& core, Admission& admission, const BindingTable& bindings)
   services_->self = services_;
   services_->transfers = &transfers_;
   services_->redirects = &redirects_;
+  services_->referrals = &referrals_;
   services_->timers = core.engine.timers().add_sink([this](std::uint64_t id) { timer(id); });
 }
 
@@ -62,12 +63,14 @@ void Calls::start() {
   install(messages::kChanControl, 90, [this](BusMessage& message) -> Verdict { return control(*services_, message); });
   transfers_.start();
   redirects_.start();
+  referrals_.start();
 }
 
 void Calls::stop() {
   handlers_.clear();
   transfers_.stop();
   redirects_.stop();
+  referrals_.stop();
   waits_.stop();
   services_->legs.clear();
 }
@@ -218,7 +221,7 @@ bool Calls::server_failed(stack::ServerTransactionId invite) {
 
 bool Calls::response(stack::ClientTransactionId transaction, const Message& response, const stack::FlowId& flow) {
   const LegTable::Scope scope(services_->legs);
-  if (transfers_.response(transaction, response)) return true;
+  if (transfers_.response(transaction, response) || referrals_.response(transaction, response)) return true;
   if (Leg* leg = services_->legs.owner(transaction)) {
     leg->response(transaction, response, flow);
     return true;
@@ -237,7 +240,7 @@ bool Calls::response(stack::ClientTransactionId transaction, const Message& resp
 
 bool Calls::client_failed(stack::ClientTransactionId transaction, stack::ClientFailure failure) {
   const LegTable::Scope scope(services_->legs);
-  if (transfers_.client_failed(transaction)) return true;
+  if (transfers_.client_failed(transaction) || referrals_.client_failed(transaction)) return true;
   Leg* leg = services_->legs.owner(transaction);
   if (leg) leg->client_failed(transaction, failure);
   return leg != nullptr;
@@ -324,6 +327,7 @@ bool Calls::update(BusMessage& message) {
   if (!leg) leg = services_->leg_of(message.get(param::kTargetid));
   if (!leg) return false;
   const auto operation = message.get(param::kOperation);
+  if (operation == "transfer") return referrals_.begin(*leg, message);
   if (operation == "notify" || operation == "reject") {
     const bool incoming = leg->direction() == ChannelDirection::incoming;
     // It took the place of another in an answered call: that one's far end answers its INVITE.

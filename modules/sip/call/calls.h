@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "call/redirects.h"
+#include "call/referral.h"
 #include "call/services.h"
 #include "call/transfer.h"
 #include "core.h"
@@ -48,6 +49,7 @@ class Calls {
   std::size_t legs() const { return services_->legs.size(); }
   std::size_t dialogs() const { return services_->legs.dialogs(); }
   std::size_t transfers() const { return transfers_.size(); }
+  std::size_t referrals() const { return referrals_.size(); }
   std::size_t redirects() const { return redirects_.size(); }
   std::size_t transactions() const { return services_->legs.transactions(); }
 
@@ -68,6 +70,7 @@ class Calls {
   std::shared_ptr<Services> services_;
   Transfers transfers_{*services_};
   Redirects redirects_{*services_};
+  Referrals referrals_{*services_};
   Pendings waits_;
   PendingId idle_ = 0;  // completed when the last leg is gone during drain
   std::vector<Bus::Subscription> handlers_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "call/passing.h"
+#include "call/referral.h"
 #include "call/session_join.h"
 #include "call/transfer.h"
 #include "settings.h"
@@ -99,6 +100,9 @@ void Leg::in_dialog(const Request& request) {
       return take_info(*this, request);
     case Method::message:
       return take_text(*this, request);
+    case Method::notify:
+      if (services_.referrals->notify(*this, request)) return;
+      [[fallthrough]];
     default:
       return services_.reply(request, method == Method::other ? 501 : 405, {}, [](Writer& writer) { writer.header(HeaderId::allow, kAllow); });
   }
@@ -157,6 +161,11 @@ void Leg::response(stack::ClientTransactionId transaction, const Message& respon
   if (exchange_.response(response)) drop({"nocall"});
 }
 
+bool Leg::learn_challenge(const Message& response, line::Proofs::Round& round) {
+  const bool challenge = response.status() == 401 || response.status() == 407;
+  return challenge && customer_ && customer_->proofs.learn(response, customer_->credentials, round) == line::Proofs::Verdict::answer;
+}
+
 line::Proofs::Round* Leg::round_of(stack::ClientTransactionId transaction) {
   if (!customer_) return nullptr;
   if (transaction == bye_) return &customer_->bye;
@@ -168,9 +177,8 @@ line::Proofs::Round* Leg::round_of(stack::ClientTransactionId transaction) {
 
 // RFC 3261 §22.2: the same request once more, with a number of its own.
 bool Leg::proved(stack::ClientTransactionId transaction, const Message& response) {
-  const bool challenge = response.status() == 401 || response.status() == 407;
-  auto* const round = challenge ? round_of(transaction) : nullptr;
-  if (!round || customer_->proofs.learn(response, customer_->credentials, *round) != line::Proofs::Verdict::answer) return false;
+  auto* const round = round_of(transaction);
+  if (!round || !learn_challenge(response, *round)) return false;
   const auto learned = *round;
   services_.legs.disown(transaction);
   if (transaction == bye_) {
@@ -322,6 +330,8 @@ void Leg::timer(Timer timer) {
       return join_sessions(*this);
     case Timer::attempt:
       return attempt_due();
+    case Timer::referral:
+      return services_.referrals->overdue(*this);
   }
 }
 

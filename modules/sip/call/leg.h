@@ -40,8 +40,9 @@ class Leg : public Channel {
     answer,       ///< what the far end offered in a 2xx is to be answered
     join,         ///< two that were connected are to get a session, and one of them was busy
     attempt,      ///< a server has not even said 100 (D18)
+    referral,     ///< the far end does not say how the transfer goes that it was asked for
   };
-  static constexpr std::size_t kTimers = 11;
+  static constexpr std::size_t kTimers = 12;
 
   Leg(Services& services, ChannelDirection direction, const stack::FlowId& flow);
   ~Leg() override;
@@ -89,7 +90,7 @@ class Leg : public Channel {
   void drop(const DisconnectReason& reason);
   /// A BYE that still waits for the ACK leaves now: there will be nobody to receive one.
   void end_without_ack();
-  /// call.update of the peer leg, with operation request, notify, reject or cancel. False: not now, `error` says why.
+  /// call.update of the peer leg, with operation request or initiate, notify, reject or cancel. False: not now, `error` says why.
   bool update(BusMessage& message);
   void complete(BusMessage& message) const override;
   /// chan.control: new limits, in milliseconds; 0 takes one away.
@@ -135,6 +136,8 @@ class Leg : public Channel {
                                           std::string_view content_type = "application/sdp");
   /// A request whose answer changes nothing, unless there is no such dialog.
   bool send_aside(Method method, std::string_view body, std::string_view content_type);
+  /// A 401 or 407 that the next request answers.
+  bool learn_challenge(const Message& response, line::Proofs::Round& round);
   void send_ack(std::uint32_t cseq, std::string_view body);
   /// A response to an INVITE of this dialog; `sdp` goes as given. `tag`: another To tag than the dialog's, for a first INVITE.
   /// False: the transaction is over.

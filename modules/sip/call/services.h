@@ -23,6 +23,7 @@ struct Request {
 };
 
 class Redirects;
+class Referrals;
 class Transfers;
 
 enum class MediaStep : std::uint8_t { offer, answer };
@@ -35,6 +36,7 @@ struct Services {
   LegTable legs = {};
   Transfers* transfers = nullptr;  ///< of Calls, as these
   Redirects* redirects = nullptr;
+  Referrals* referrals = nullptr;
   std::weak_ptr<Services> self = {};
 
   /// The leg that is this channel; null for channels of other drivers.

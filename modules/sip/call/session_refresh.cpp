@@ -72,7 +72,7 @@ bool Leg::update(BusMessage& message) {
   const auto operation = message.get(param::kOperation);
   const auto sdp = message.get(param::kSdpRaw);
   const bool to_update = updates_.state() == UpdateExchange::State::peer_asked;
-  if (operation == "request") {
+  if (operation == "request" || operation == "initiate") {
     const bool asks_update = message.get(param::kMethod) == "UPDATE" && !sdp.empty();
     const bool by_update = asks_update && far_end_.update;
     if (gone_ || (!answered() && !asks_update)) {

@@ -24,7 +24,7 @@ struct OwnRequest {
   std::string body, type;
   call::OwnHeaders headers;
   unsigned max_forwards = 70;
-  Duration silence{0};  ///< how long there may be no answer at all, not even a provisional one; 0: as long as the transaction lasts
+  Duration silence{0};  ///< how long there may be no answer at all, a provisional one other than 100 included; 0: as long as the transaction lasts
 
   // Sender's own, from one attempt to the next: the same Call-ID and From tag, and rising numbers (RFC 3261 §8.1.3.5).
   std::string call_id = {}, tag = {};

@@ -197,7 +197,7 @@ TEST_CASE("SP-13 what a connection had registered that was removed while the ser
   auto engine = std::make_shared<TestEngine>();
   const std::string other = "[branch]\ntype=inbound\nusername=branch\npassword=secret\n";
   {
-    Site site(engine, kPbx + other);
+    Site site(engine, std::string(kPbx) + other);
     CHECK(site.add("office", "sip/sip:office@10.0.0.9:5060"));
     CHECK(site.add("branch", "sip/sip:branch@10.0.0.8:5060"));
     CHECK(site.add("sql", "sip/sip:sql@10.0.0.7:5060") == false);

@@ -74,7 +74,7 @@ TEST_CASE_FIXTURE(Relayed, "BR-3 D19 The far side's challenge reaches the phone 
   const auto proved = main.take_invite();
   CHECK(values(proved, answer) == std::vector<std::string>{kProof});
   CHECK(header(proved, "Call-ID") != header(invite, "Call-ID"));
-  const auto& route = all("call.route").back();
+  const auto route = all("call.route").back();
   CHECK(route.at(code == 401 ? "authorization" : "proxy_authorization") == kProof);
   main.answer(proved, 200, sdp("answer"));
   CHECK(values(main.expect("ACK"), answer) == std::vector<std::string>{kProof});  // RFC 3261 22.1
@@ -96,13 +96,13 @@ TEST_CASE_FIXTURE(Relayed, "BR-1 D19 Towards an upstream connection From is the 
   up.exit.servers[0].host = "core.a.example";
   ann.invite(sdp("offer"));
   const auto invite = main.take_invite();
-  CHECK(header(invite, "From").starts_with("<sip:ann@a.example>;tag="));
+  CHECK(header(invite, "From").find("<sip:ann@a.example>;tag=") != std::string::npos);
   CHECK(header(invite, "Contact") == "<sip:f00d@192.0.2.99:5070>");
   CHECK(stack::first_line(invite) == "INVITE sip:1234@core.a.example SIP/2.0");
-  CHECK(invite.find("101") == std::string::npos);
+  CHECK(invite.find("sip:101") == std::string::npos);
   main.answer(invite, 503);
   main.expect("ACK");
-  CHECK(header(second.take_invite(), "From").starts_with("<sip:ann@a.example>;tag="));
+  CHECK(header(second.take_invite(), "From").find("<sip:ann@a.example>;tag=") != std::string::npos);
   ann.cancel();
 }
 
@@ -133,11 +133,12 @@ TEST_CASE_FIXTURE(Relayed, "BR-4 D19 Stored credentials of the call answer the c
   passes = false;
   up.exit.credentials = {"jack", "wrong"};
   const digest::Hasher hasher;
+  std::map<std::string, std::string> own{{"authname", "ann-at-a"}};
+  SUBCASE("a password") { own["password"] = "secret"; }
+  SUBCASE("a hash of it") { own["ha1_md5"] = hasher.ha1(digest::Algorithm::md5, "ann-at-a", "a.example", "secret").str(), own["ha1_realm"] = "a.example"; }
+  SUBCASE("and where both could, the call's own stand before the caller's") { own["password"] = "secret", own["pass_challenge"] = "true"; }
   handle(messages::kCallExecute, [&](BusMessage& message) {
-    message.set("authname", "ann-at-a");
-    SUBCASE("a password") { message.set("password", "secret"); }
-    SUBCASE("a hash of it") { message.set("ha1_md5", hasher.ha1(digest::Algorithm::md5, "ann-at-a", "a.example", "secret").str()).set("ha1_realm", "a.example"); }
-    SUBCASE("and where both could, the call's own stands before what the phone sent") { message.set("password", "secret").set("pass_challenge", "true"); }
+    for (const auto& [name, value] : own) message.set(name, value);
     return false;
   });
   ann.invite(sdp("offer"));

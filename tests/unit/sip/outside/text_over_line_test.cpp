@@ -81,7 +81,7 @@ TEST_CASE_FIXTURE(World, "EL-2 A text message fails over as a call does: on sile
     CHECK(table.told == std::vector<std::string>{"up 0 unreachable"});
   }
   SUBCASE("a sign of life is waited for") {
-    main.answer(first, 100);
+    main.answer(first, 183);
     engine.advance(10s);
     second.expect_nothing();
     main.inbox.clear();
