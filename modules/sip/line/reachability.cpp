@@ -16,7 +16,12 @@ constexpr std::string_view kPing = "\r\n\r\n";  // RFC 5626 §3.5.1; over datagr
 }  // namespace
 
 void Reachability::ask(Purpose purpose, ServerIndex server) {
-  if (question_ || server >= context_.servers.size()) return;
+  if (server >= context_.servers.size()) return;
+  if (question_) {
+    // With intervals that are multiples of each other the two would always meet, and one never be asked.
+    if (purpose == Purpose::homing && question_->purpose != purpose) home_waits_ = server;
+    return;
+  }
   question_.emplace(Question{.purpose = purpose, .server = server});
   auto& services = context_.services;
   const auto& destination = context_.servers.way(server, Servers::Purpose::calls).destination();
@@ -107,6 +112,7 @@ void Reachability::over() {
 
 void Reachability::give_up() {
   context_.stop(Timer::ask);
+  home_waits_.reset();
   if (!question_) return;
   if (question_->lookup != 0) context_.services.resolver.cancel(question_->lookup);
   context_.abandon(question_->transaction);
@@ -115,8 +121,10 @@ void Reachability::give_up() {
 
 void Reachability::finish(bool alive, int code, const std::string& reason) {
   const auto done = *question_;
+  const auto home = home_waits_;
   give_up();
   owner_.asked(done.purpose, done.server, alive, code, reason);
+  if (home) ask(Purpose::homing, *home);
 }
 
 }  // namespace jackfield::sip::line

@@ -23,7 +23,7 @@ class Reachability {
   Reachability(Context& context, Owner& owner) : context_(context), owner_(owner) {}
   ~Reachability() { give_up(); }
 
-  /// Nothing happens while another question is open.
+  /// Nothing happens while another question is open; whether home is back is asked once that is answered.
   void ask(Purpose purpose, ServerIndex server);
   void give_up();
   bool busy() const { return question_.has_value(); }
@@ -50,6 +50,7 @@ class Reachability {
   Context& context_;
   Owner& owner_;
   std::optional<Question> question_;
+  std::optional<ServerIndex> home_waits_;
   std::uint32_t cseq_ = 0;
 };
 
