@@ -31,17 +31,17 @@ class Request:
 class Kamailio:
     """Made with start(). `users` maps names to passwords; without any it takes everybody. `max_expires` is the most it grants;
     `auth_calls` challenges calls, too (407). `strict_uri` refuses a digest whose uri= is not the Request-URI; `bound_nonces` are good for one
-    Call-ID and From tag only; `proxy_challenge`: REGISTER is challenged with 407. `whole` keeps each request's text."""
+    Call-ID and From tag only; `proxy_challenge`: REGISTER is challenged with 407; `crowd` is a number of users u0, u1, … beside them. `whole` keeps each request's text."""
 
     def __init__(self, address, *, port=5060, users=None, realm="far", domain=None, max_expires=3600, auth_calls=False, service_route=False,
-                 strict_uri=False, bound_nonces=False, proxy_challenge=False, whole=False, max_contacts=10, namespace=None):
+                 strict_uri=False, bound_nonces=False, proxy_challenge=False, whole=False, max_contacts=10, crowd=0, namespace=None):
         self.address = (address, port)
         self.name = f"kamailio at {address}:{port}"
         self.realm = realm
         self._options = {"ADDRESS": address, "PORT": port, "REALM": realm, "DOMAIN": domain or address, "MAX_EXPIRES": max_expires,
-                         "AUTH": int(bool(users)), "AUTH_CALLS": int(auth_calls), "SERVICE_ROUTE": int(service_route), "OWN": "0.0.0.0",
+                         "AUTH": int(bool(users or crowd)), "AUTH_CALLS": int(auth_calls), "SERVICE_ROUTE": int(service_route), "OWN": "0.0.0.0",
                          "USERS": "\n".join(f'  $sht(pw=>{user}) = "{password}";' for user, password in (users or {}).items()),
-                         "STRICT_URI": int(strict_uri), "NONCE_CHECKS": 6 if bound_nonces else 0, "PROXY_CHALLENGE": int(proxy_challenge), "MAX_CONTACTS": max_contacts,
+                         "STRICT_URI": int(strict_uri), "NONCE_CHECKS": 6 if bound_nonces else 0, "PROXY_CHALLENGE": int(proxy_challenge), "MAX_CONTACTS": max_contacts, "CROWD": crowd,
                          "MESSAGE": "$(mb{s.encode.hexa})" if whole else ""}
         self._folder = self._options["FOLDER"] = tempfile.mkdtemp(prefix="jackfield-kamailio-")
         self._namespace = namespace
