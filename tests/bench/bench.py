@@ -1,4 +1,4 @@
-"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [sql] [database] [scripts]
+"""Usage: scripts/bench [--quick] [--repeat N] [register] [calls] [idle] [memory] [scale] [sql] [upper] [database] [scripts]
 
 Measures Jackfield beside Kamailio and the limit (a program that only reads and writes datagrams) in one run on this machine, servers
 in turn, and prints what an operation costs: microseconds of processor time of all of a server's processes. Everything stays on
@@ -11,6 +11,7 @@ unless --repeat says otherwise, which shows that they work rather than how thing
   memory     bytes a binding takes
   scale      the cost with 2,000 and with 200,000 users; the time a start with all of them takes
   sql        registration with users and bindings in PostgreSQL, beside Kamailio's on the same PostgreSQL, and in SQLite; each 200 after its commit
+  upper      registration of 10,000 phones that a Kamailio behind the server agrees to, credentials passed through; beside a Kamailio that adds Path
   scripts    messages through a script on a socket: sent, handed to another script, answered, and back
   database   reading a user and writing a binding, as a registration does, in PostgreSQL: the bus, the module and the server
 """
@@ -42,6 +43,7 @@ class Bench:
         self._quick = quick
         self._repeat = repeat or (1 if quick else 3)
         self.limit, self.kamailio, self.jackfield = (server(folder, build) for server in servers.ALL)
+        self.far = servers.Far(folder, build)
         self.failures = 0
 
     def size(self, full, quick):
@@ -165,6 +167,21 @@ class Bench:
             table.row(row, str(window), f"{median(row, window, 'cpu_us'):.1f}", f"{median(row, window, 'database_us'):.1f}", f"{together(row, window):.1f}",
                       f"{median(row, window, 'per_second'):.0f}", duration(median(row, window, "p50_us")), duration(median(row, window, "p99_us")), "; ".join(goals))
         table.print()
+
+    def upper(self):
+        users, count = 10000, self.size(30000, 1000)
+        options = ["--mode=auth", f"--users={users}", "--window=32"]
+
+        def case(server):
+            def run():
+                self.far.start("register", users)
+                try:
+                    return self.run(server, "upper", users, "register_load", options, count)
+                finally:
+                    self.far.stop()
+            return run
+        self.compare(f"Registration of {users} phones at a server behind", {server.name: case(server) for server in (self.kamailio, self.jackfield)},
+                     {"jackfield": ("kamailio", 1)})
 
     @staticmethod
     def verdict(ratio, sign, limit, whose):
@@ -314,7 +331,7 @@ class Bench:
 
 
 def main():
-    names = ("register", "calls", "idle", "memory", "scale", "sql", "database", "scripts")
+    names = ("register", "calls", "idle", "memory", "scale", "sql", "upper", "database", "scripts")
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeat", type=int)

@@ -2,7 +2,8 @@
 
 A server has a name, start(profile, users) and stop(); `pids` are its processes. The profiles: `register` (users u1000000… with the
 passwords s1000000…, bindings in memory), `register-file` (bindings survive a crash), `register-postgres` and `register-sqlite` (users and
-bindings in SQL, each 200 after its commit; `database` is the Postgres), `calls` (900 is called by anybody), `calls-records` (and
+bindings in SQL, each 200 after its commit; `database` is the Postgres), `upper` (each registration is agreed to by a Far, to whom the
+phones' own credentials are passed; the Kamailio is a proxy that adds Path), `calls` (900 is called by anybody), `calls-records` (and
 each call is written to a file).
 """
 import os
@@ -15,7 +16,7 @@ from jackfield_test.phone import Phone
 from jackfield_test.processes import Process, wait_for
 from jackfield_test.sql import shipped
 
-HOST, PORT, CALLEE_PORT = "127.0.0.1", 5070, 15062
+HOST, PORT, CALLEE_PORT, FAR_PORT = "127.0.0.1", 5070, 15062, 5074
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -24,9 +25,9 @@ def on_first_processor(*arguments):
     return ["taskset", "-c", "0", *arguments]
 
 
-def answers_sip():
+def answers_sip(port=PORT):
     """Whether anybody answers a REGISTER at the server's address."""
-    phone = Phone((HOST, PORT), "nobody")
+    phone = Phone((HOST, port), "nobody")
     try:
         phone.send(phone.register_request())
         return phone.receive(0.2) is not None
@@ -77,13 +78,15 @@ class Limit(_Server):
 
 class Kamailio(_Server):
     name = "kamailio"
-    profiles = ("register", "register-postgres", "calls")
+    profiles = ("register", "register-postgres", "upper", "calls")
+    port = PORT
 
     def _command(self, profile, users):
-        with open(os.path.join(HERE, f"kamailio-{profile}.cfg")) as file:
+        name = {"upper": "path"}.get(profile, profile)
+        with open(os.path.join(HERE, f"kamailio-{name}.cfg")) as file:
             text = file.read()
         database = databases.for_kamailio(self.database, users) if profile == "register-postgres" else ""
-        for name, value in {"PORT": PORT, "CALLEE_PORT": CALLEE_PORT, "USERS": users, "DATABASE": database}.items():
+        for name, value in {"PORT": self.port, "CALLEE_PORT": CALLEE_PORT, "FAR_PORT": FAR_PORT, "USERS": users, "DATABASE": database, "MORE": self._more()}.items():
             text = text.replace(f"@{name}@", str(value))
         path = os.path.join(self._folder, "kamailio.cfg")
         with open(path, "w") as file:
@@ -91,9 +94,30 @@ class Kamailio(_Server):
         return ["kamailio", "-f", path, "-m", "1024", "-M", "16", "-DD", "-E", "-P", os.path.join(self._folder, "pid"), "-Y", self._folder]
 
 
+    def _more(self):
+        """Settings beside those of the file."""
+        return ""
+
+
+class Far(Kamailio):
+    """The registrar behind the server that is measured; what it costs is not counted. It shares its processor with the load."""
+    name = "far"
+    port = FAR_PORT
+
+    def start(self, profile, users):
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.makedirs(self._folder)
+        self._process = Process(["taskset", "-c", "1", *self._command("register", users)], self._folder, "log")
+        wait_for(f"{self.name} to answer; its log: {self._process.path}", lambda: answers_sip(FAR_PORT), 60)
+
+    def _more(self):
+        # 0: from phones, too, that do not say Supported: path.
+        return 'modparam("registrar", "use_path", 1)\nmodparam("registrar", "path_mode", 0)'
+
+
 class Jackfield(_Server):
     name = "jackfield"
-    profiles = ("register", "register-file", "register-postgres", "register-sqlite", "calls", "calls-records", "scripts")
+    profiles = ("register", "register-file", "register-postgres", "register-sqlite", "upper", "calls", "calls-records", "scripts")
 
     def _command(self, profile, users):
         if profile in ("register-postgres", "register-sqlite"):
@@ -127,13 +151,15 @@ class Jackfield(_Server):
 
     def _write_settings(self, profile, users):
         calls = profile.startswith("calls")
-        modules = ["extmodule"] if profile == "scripts" else ["sip", "regfile"] + (["cdrbuild", "cdrfile"] if profile == "calls-records" else [])
+        more = {"calls-records": ["cdrbuild", "cdrfile"], "upper": ["upperreg"]}.get(profile, [])
+        modules = ["extmodule"] if profile == "scripts" else ["sip", "regfile", *more]
         sip = f"[general]\naddr={HOST}\nport={PORT}\ntype=udp\nrealm=bench\n"
         sip += "auth_calls=no\n" if calls else ""
         regfile = "[general]\n" + ("" if profile == "register-file" else "file=\n")
-        regfile += "[900]\npassword=nine\n" if calls else "".join(f"[u{i}]\npassword=s{i}\n" for i in range(1000000, 1000000 + users))
+        regfile += "[900]\npassword=nine\n" if calls else "" if profile == "upper" else "".join(f"[u{i}]\npassword=s{i}\n" for i in range(1000000, 1000000 + users))
         files = {"jackfield": "[modules]\n" + "".join(f"{name}=yes\n" for name in modules), "sip": sip, "regfile": regfile,
                  "extmodule": f"[listener bench]\ntype=unix\npath={self.scripts}\n",
+                 "upperreg": f"[upper]\nserver={HOST}:{FAR_PORT}\n",
                  "cdrfile": f"[general]\nfile={self._folder}/records.tsv\n"}
         for name, text in files.items():
             with open(os.path.join(self._folder, name + ".conf"), "w") as file:
