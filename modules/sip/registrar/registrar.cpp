@@ -277,8 +277,8 @@ void Registrar::finish(Job& job, const IncomingRequest* request) {
   enter(job.work.apply());
   if (job.work.store_is_shared()) note_shared();
   if (!request) return;
-  answer_bindings(*request, job, false);
   registered(job, request->flow.remote, request->message.call_id());
+  answer_bindings(*request, job, false);  // last: over TCP the request ends with its answer
 }
 
 void Registrar::enter(Work::Effects effects) {

@@ -45,7 +45,8 @@ TEST_CASE("RFC 7616 §3.9.1: both examples are answered as printed there") {
 }
 
 TEST_CASE("A nonce is used again with the next count") {
-  const auto parsed = parse_auth(example("MD5"));
+  const auto challenge = example("MD5");
+  const auto parsed = parse_auth(challenge);
   const auto credentials_text = answer_challenge(*parsed, "REGISTER", "sip:example.org", kMufasa, "c", 26);
   const auto credentials = parse_auth(credentials_text);
   REQUIRE(credentials);
