@@ -23,7 +23,8 @@ void show(const StoredCredentials& with, Message& message) {
 
 /// After a restart: no file of ours has them.
 Task<bool> recall_and_show(std::shared_ptr<Core> core, Message& message, std::string name) {
-  if (!co_await Carrier::recall_credentials(core, name) || core->stopped) co_return false;
+  const auto kept = co_await Carrier::recall_credentials(core, name);
+  if (kept != Carrier::Kept::here || core->stopped) co_return false;
   if (const auto* aor = core->aors->find(name)) show(aor->credentials, message);
   co_return false;
 }
@@ -38,6 +39,17 @@ Verdict take_token(const Core& core, const Lines& lines, Message& message) {
   if (!message.has(param::kCalledfull)) message.set(param::kCalledfull, message.get(param::kCalled));
   message.set(param::kCalled, aor->id.name);
   return false;
+}
+
+Verdict admit_token(const Core& core, const Lines& lines, Message& message) {
+  const auto line = message.get(param::kInLine);
+  if (line.empty() || !message.get(param::kUsername).empty() || !lines.known(line)) return false;
+  const auto* aor = core.aors->of_token(message.get(param::kCalled));
+  if (!aor || !aor->at_a() || !lines.same_server(aor->id.line, line)) return false;
+  const auto right = aor->id.line;
+  message.set(param::kInLine, right);
+  message.set_retvalue("");
+  return true;
 }
 
 Verdict identify(std::shared_ptr<Core> core, const Lines& lines, Message& message) {

@@ -16,20 +16,39 @@ namespace param = messages::param;
 namespace {
 
 constexpr int kOk = 200, kForbidden = 403, kServerError = 500, kUnavailable = 503, kGatewayTimeout = 504;
-constexpr std::string_view kReplyPrefix = "osip_", kRetryAfter = "osip_Retry-After";
+constexpr std::string_view kReplyPrefix = "osip_", kRetryAfter = "osip_Retry-After", kNotAvailable = "The server there is not available";
 constexpr std::chrono::seconds kPromise{10};  // within that the registrar has told the stores what was agreed
 constexpr std::size_t kMostToldOfUri = 10000;
 constexpr std::chrono::seconds kForever{INT32_MAX};
 
-/// Who he is, asked of whoever has users. The answer is empty of everything but what was said of him.
-Task<bool> look_up(std::shared_ptr<Core> core, Message& question, std::string_view username, std::string_view domain) {
-  question.add(param::kProtocol, "sip").add(param::kUsername, username).add(param::kDomain, domain).add(param::kMethod, "REGISTER");
-  question.set_flag(param::kDryRun, true);  // nobody logs in: only what is said of him is wanted
+/// failed: a database that is away, say, which is no proof that he is nobody.
+enum class Known : std::uint8_t { yes, no, failed };
+
+/// Who he is, asked of whoever has users: of scripts and databases, too, so it is no rehearsal; a failure is counted only by who compares
+/// a response, and none is shown here.
+Task<Known> look_up(std::shared_ptr<Core> core, Message& question, std::string_view username, std::string_view domain) {
+  question.add(param::kProtocol, "sip").add(param::kUsername, username).add(param::kDomain, domain).add(param::kMethod, "REGISTER").add(param::kNewcall, "false");
   auto verdict = core->engine.bus().dispatch(question);
-  co_return co_await settle(std::move(verdict));
+  const bool handled = co_await settle(std::move(verdict));
+  constexpr int kLeastFailure = 500;
+  const auto error = question.get(param::kError);
+  const bool refuses = question.retvalue() == "-";
+  // A user without a password is refused, and known as that.
+  const bool failed = question.number(param::kCode) >= kLeastFailure || ((refuses || !handled) && !error.empty() && error != "forbidden" && error != "noauth");
+  if (failed) core->log.warning("event=user-not-asked user={} error={} reason=\"what is kept of this user cannot be read now\"", log_value(username), log_value(error));
+  co_return failed ? Known::failed : handled ? Known::yes : Known::no;
 }
 
 Message new_question(const Core& core) { return Message(messages::kUserAuth.name, core.now()); }
+
+/// With where the phone is, which rules and scripts go by.
+Message new_question(const Core& core, const Message& from) {
+  auto out = new_question(core);
+  for (const auto* name : {&param::kIpHost, &param::kIpPort, &param::kIpTransport, &param::kAddress, &param::kConnectionId, &param::kConnectionReliable, &param::kListener,
+                           &param::kDevice, &param::kNumber, &param::kSipUri, &param::kSipFrom, &param::kSipTo, &param::kSipCallid})
+    if (const auto value = from.get(*name); !value.empty()) out.add(*name, value);
+  return out;
+}
 
 bool refuse(Message& message, int code, std::string_view reason) {
   message.set(param::kCode, static_cast<long long>(code));
@@ -80,10 +99,11 @@ void explain_uri(Core& core, const Aor& aor, const Message& message, const Answe
 }
 
 /// A final refusal. With kept credentials it is about the user; else only who came from where a binding came from can lose that.
-void end_refused(Core& core, Aor& aor, const Message& message, const Answer& answer) {
+void end_refused(Core& core, Aor& aor, Kind kind, const Message& message, const Answer& answer) {
   const auto reason = fmt::format("the server there refused it with {}", answer.code);
   core.log.warning("event=refused aor={} line={} code={} reason={}", log_value(aor.id.name), log_value(aor.id.line), answer.code, log_value(answer.reason));
-  if (aor.kind == Kind::stored) return core.apply(aor, AorEvent::refused, reason);
+  if (kind == Kind::stored) return core.apply(aor, AorEvent::refused, reason);
+  if (aor.kind == Kind::stored) return;  // who has not proved to us who he is ends nothing of his
   std::vector<bindings::Binding*> kept;
   core.store->bindings().of_user(aor.id.name, kept);
   std::size_t ended = 0;
@@ -96,11 +116,14 @@ void end_refused(Core& core, Aor& aor, const Message& message, const Answer& ans
   if (ended == kept.size() && aor.at_a() && ended != 0) core.apply(aor, AorEvent::refused, reason);
 }
 
-/// The verdict on the phone's REGISTER.
-bool judge(Core& core, Aor& aor, Message& message, const Wish& wish, bool leaves, const Answer& answer) {
+/// The verdict on the phone's REGISTER, which went with credentials of this kind.
+bool judge(Core& core, Aor& aor, Kind kind, Message& message, const Wish& wish, bool leaves, const Answer& answer) {
   const auto& settings = core.settings;
   if (answer.agreed()) {
     if (wish.only_asks()) return agree(message, aor, kForever);
+    // Whose credentials A accepted are they that keep it there; before that nobody changes what is kept.
+    if (kind == Kind::relayed) aor.credentials = {};
+    aor.kind = kind;
     if (leaves) {
       core.apply(aor, AorEvent::ended, "the last phone left");
       promise(core, aor, wish, {});
@@ -119,21 +142,22 @@ bool judge(Core& core, Aor& aor, Message& message, const Wish& wish, bool leaves
   }
   if (answer.silent()) {
     core.apply(aor, AorEvent::silent, {});
+    const int code = answer.unheard() ? kGatewayTimeout : kServerError;  // D15: 503 would be ours
     for (const auto& [name, value] : answer.headers)
       if (kRetryAfter.ends_with(name)) {
         message.set(kRetryAfter, value);
-        return refuse(message, answer.code == 408 ? kGatewayTimeout : kUnavailable, "The server there is not available");
+        return refuse(message, code, kNotAvailable);
       }
-    return refuse_for_now(core, message, answer.code == 408 ? kGatewayTimeout : kUnavailable, "The server there is not available");
+    return refuse_for_now(core, message, code, kNotAvailable);
   }
   explain_uri(core, aor, message, answer);
-  if (aor.kind == Kind::stored && answer.challenges()) {
+  if (kind == Kind::stored && answer.challenges()) {
     core.log.error("event=credentials-refused aor={} line={} code={} reason=\"the server there does not accept the credentials that are kept for this user\"", log_value(aor.id.name),
                    log_value(aor.id.line), answer.code);
     core.apply(aor, AorEvent::refused, "the server there does not accept the credentials that are kept");
     return refuse(message, kForbidden, "The server there does not accept the credentials");
   }
-  if (!answer.challenges()) end_refused(core, aor, message, answer);
+  if (!answer.challenges()) end_refused(core, aor, kind, message, answer);
   for (const auto& [name, value] : answer.headers) message.add(fmt::format("{}{}", kReplyPrefix, name), value);  // several challenges are several
   return refuse(message, answer.code, answer.reason);
 }
@@ -155,8 +179,11 @@ Task<bool> Carrier::carry(std::shared_ptr<Core> core, Carrier* self, Message& me
   const auto mode = where.what == Destination::What::upper ? Mode::upper : Mode::thru;
   const std::string phone_user(message.get(param::kUsername));
   const auto name = mode == Mode::upper ? phone_user : fmt::format("{}@{}", phone_user, where.domain);
-  auto decision = co_await decision_on(core, message, where, name);
-  if (core->stopped || decision.what == Decision::What::here) co_return false;
+  auto decided = co_await decision_on(core, message, where, name);
+  if (core->stopped) co_return false;
+  if (!decided) co_return refuse_for_now(*core, message, kServerError, "Users cannot be looked up now");
+  auto decision = std::move(*decided);
+  if (decision.what == Decision::What::here) co_return false;
   if (decision.what == Decision::What::refuse) co_return refuse(message, kForbidden, "You may not register there");
 
   const auto& settings = core->settings;
@@ -178,7 +205,8 @@ Task<bool> Carrier::carry(std::shared_ptr<Core> core, Carrier* self, Message& me
   const bool done = ready && core->aors->find(name);
   const bool before = done && core->aors->find(name)->at_a();
   if (done) co_await ask_and_judge(core, self, message, name, std::move(decision));
-  else refuse_for_now(*core, message, kUnavailable, "The server there is not available");
+  else if (self->lines_.full()) refuse_for_now(*core, message, kUnavailable, "Too many domains");
+  else refuse_for_now(*core, message, kServerError, kNotAvailable);
   if (core->stopped) co_return false;
   leave(*core, name);
   const auto* after = core->aors->find(name);
@@ -187,26 +215,31 @@ Task<bool> Carrier::carry(std::shared_ptr<Core> core, Carrier* self, Message& me
   co_return !core->stopped;
 }
 
-Task<Decision> Carrier::decision_on(std::shared_ptr<Core> core, Message& message, Destination where, std::string name) {
+Task<std::optional<Decision>> Carrier::decision_on(std::shared_ptr<Core> core, Message& message, Destination where, std::string name) {
   if (message.flag(param::kAuthenticated)) co_return decide(core->settings, where, message, &message);
-  auto said = new_question(*core);
-  bool known = co_await look_up(core, said, name, where.domain);
+  auto said = new_question(*core, message);
+  auto known = co_await look_up(core, said, name, where.domain);
   const std::string user(message.get(param::kUsername));
-  if (!core->stopped && !known && name != user) {  // a user of ours who has an account there
-    said = new_question(*core);
+  if (!core->stopped && known == Known::no && name != user) {  // a user of ours who has an account there
+    said = new_question(*core, message);
     known = co_await look_up(core, said, user, where.domain);
   }
-  if (core->stopped) co_return Decision{};
-  co_return decide(core->settings, where, message, known ? &said : nullptr);
+  if (core->stopped || known == Known::failed) co_return std::nullopt;
+  // Of whom we keep credentials somebody told us: that nobody knows him now is a failure, until A's grant is over.
+  const auto* aor = core->aors->find(name);
+  if (known == Known::no && aor && aor->kind == Kind::stored && aor->at_a()) co_return std::nullopt;
+  co_return decide(core->settings, where, message, known == Known::yes ? &said : nullptr);
 }
 
 Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message& message, std::string name, Decision decision) {
   auto* aor = core->aors->find(name);
   const auto& settings = core->settings;
-  aor->kind = decision.kind;
-  aor->credentials = std::move(decision.credentials);
   const auto wish = Wish::of(message);
-  const bool stored = aor->kind == Kind::stored;
+  const bool stored = decision.kind == Kind::stored;
+  if (stored || !aor->at_a()) {  // A phone's own are for A to judge first.
+    aor->kind = decision.kind;
+    aor->credentials = std::move(decision.credentials);
+  }
   const auto left = wish.left(core->phones(*aor), stored ? kForever : settings.relay_expires);
   const bool leaves = !wish.only_asks() && left.empty();
   if (stored) {
@@ -221,7 +254,7 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
     }
     if (leaves) core->apply(*aor, AorEvent::emptied, "the last phone left");
   }
-  Question question{.expires = leaves ? std::chrono::seconds(0) : stored ? settings.of(aor->id.mode).interval : longest(left), .with_contact = !wish.only_asks(),
+  Question question{.kind = decision.kind, .expires = leaves ? std::chrono::seconds(0) : stored ? settings.of(aor->id.mode).interval : longest(left), .with_contact = !wish.only_asks(),
                     .authorization = stored ? std::string() : std::string(message.get(param::kAuthorization)),
                     .proxy_authorization = stored ? std::string() : std::string(message.get(param::kProxyAuthorization))};
   const auto line = aor->id.line;
@@ -229,7 +262,7 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
   if (core->stopped) co_return;
   aor = core->aors->find(name);
   if (!answer || !aor) {
-    refuse_for_now(*core, message, kUnavailable, "The server there is not available");
+    refuse_for_now(*core, message, kServerError, kNotAvailable);
     co_return;
   }
   if (stored && leaves && answer->silent()) {
@@ -238,7 +271,7 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
     promise(*core, *aor, wish, {});
     agree(message, *aor, kForever);
   } else {
-    judge(*core, *aor, message, wish, leaves, *answer);
+    judge(*core, *aor, decision.kind, message, wish, leaves, *answer);
   }
   self->heard_(line, *answer);
 }
@@ -249,23 +282,23 @@ Task<> Carrier::wait_until_saved(std::shared_ptr<Core> core, Message& message, s
   const auto error = co_await durable->wait();
   if (core->stopped || error.empty()) co_return;
   core->log.error("event=not-saved aor={} reason={}", log_value(name), log_value(error));
-  refuse_for_now(*core, message, kUnavailable, "Registration Not Saved");
+  refuse_for_now(*core, message, kServerError, "Registration Not Saved");
 }
 
-Task<bool> Carrier::recall_credentials(std::shared_ptr<Core> core, std::string name) {
+Task<Carrier::Kept> Carrier::recall_credentials(std::shared_ptr<Core> core, std::string name) {
   const auto* aor = core->aors->find(name);
-  if (!aor) co_return false;
+  if (!aor) co_return Kept::unknown;
   const auto mode = aor->id.mode;
   const auto domain = aor->id.domain;
   // Thru's user is one of ours who has an account there.
   const auto username = mode == Mode::upper ? name : name.substr(0, name.rfind('@'));
   auto said = new_question(*core);
-  const bool known = co_await look_up(core, said, username, domain);
+  const auto known = co_await look_up(core, said, username, domain);
   auto* now = core->stopped ? nullptr : core->aors->find(name);
-  if (!now) co_return false;
-  auto credentials = known ? stored_credentials(mode, domain, said, username) : std::nullopt;
+  if (!now || known != Known::yes) co_return Kept::unknown;
+  auto credentials = stored_credentials(mode, domain, said, username);
   now->credentials = credentials ? std::move(*credentials) : StoredCredentials{};
-  co_return credentials.has_value();
+  co_return credentials ? Kept::here : Kept::nowhere;
 }
 
 }  // namespace jackfield::upperreg

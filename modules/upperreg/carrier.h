@@ -18,12 +18,15 @@ class Carrier {
   Carrier(std::shared_ptr<Core> core, Lines& lines, Heard heard) : core_(std::move(core)), lines_(lines), heard_(std::move(heard)) {}
 
   Verdict user_upstream(Message& message);
-  /// The credentials that are kept for this AOR, asked of whoever has users; false: there are none (any more).
-  static Task<bool> recall_credentials(std::shared_ptr<Core> core, std::string name);
+  /// unknown: whoever has users could not be asked, or none of them knows him, which one that is away does not either.
+  enum class Kept : std::uint8_t { here, nowhere, unknown };
+  /// The credentials that are kept for this AOR, asked of whoever has users. What is known of them stays where nobody could say.
+  static Task<Kept> recall_credentials(std::shared_ptr<Core> core, std::string name);
 
  private:
   static Task<bool> carry(std::shared_ptr<Core> core, Carrier* self, Message& message, Destination where);
-  static Task<Decision> decision_on(std::shared_ptr<Core> core, Message& message, Destination where, std::string name);
+  /// Nothing: nobody could say who he is.
+  static Task<std::optional<Decision>> decision_on(std::shared_ptr<Core> core, Message& message, Destination where, std::string name);
   /// With the AOR entered; what comes of it is in the message.
   static Task<> ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message& message, std::string name, Decision decision);
   static Task<> wait_until_saved(std::shared_ptr<Core> core, Message& message, std::string name);

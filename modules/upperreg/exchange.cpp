@@ -28,7 +28,7 @@ Message question_for(Core& core, Aor& aor, const Question& question) {
   }
   if (!question.authorization.empty()) out.add(param::kAuthorization, question.authorization);
   if (!question.proxy_authorization.empty()) out.add(param::kProxyAuthorization, question.proxy_authorization);
-  if (aor.kind == Kind::stored) {
+  if (question.kind == Kind::stored) {
     const auto& with = aor.credentials;
     out.add(param::kAuthname, with.authname);
     if (!with.password.empty()) out.add(param::kPassword, with.password);

@@ -12,6 +12,7 @@
 namespace jackfield::upperreg {
 
 struct Question {
+  Kind kind = Kind::stored;  ///< whose credentials go with it
   std::chrono::seconds expires{0};
   bool with_contact = true;  ///< false: only asks what is registered
   std::string authorization, proxy_authorization;  ///< the phone's own
@@ -27,6 +28,8 @@ struct Answer {
 
   bool agreed() const { return code >= 200 && code < 300; }
   bool challenges() const { return code == 401 || code == 407; }
+  /// Not even the machine was heard.
+  bool unheard() const { return code == 0 || code == 408; }
   /// Nothing is decided: it may agree later (RFC 3261 §21.5).
   bool silent() const { return code == 0 || code == 408 || (code >= 500 && code < 600); }
 };

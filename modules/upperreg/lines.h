@@ -33,6 +33,7 @@ class Lines {
   bool same_server(std::string_view one, std::string_view other) const;
   bool known(std::string_view line) const { return all_.contains(line); }
   std::size_t size() const { return all_.size(); }
+  bool full() const { return all_.size() >= core_->settings.max_domains; }
 
   struct Line {
     std::string server;    ///< which one answered last

@@ -74,7 +74,7 @@ class UpperregModule final : public ModuleOf<UpperregPlan> {
     };
     on(messages::kEngineStart, kStartPriority, [this](Message&) { return started_ = true, begin(), false; });
     on(messages::kUserUpstream, at.upstream_priority, [&](Message& m) { return parts.carrier.user_upstream(m); });
-    on(messages::kUserAuth, at.auth_priority, [&](Message& m) { return parts.phones.user_auth(m); }, true);
+    on(messages::kUserAuth, at.auth_priority, [&](Message& m) { return m.has(messages::param::kInLine) ? admit_token(*parts.core, parts.lines, m) : parts.phones.user_auth(m); }, true);
     on(messages::kUserRegister, at.register_priority, [&](Message& m) { return parts.phones.user_register(m); });
     on(messages::kUserUnregister, at.register_priority, [&](Message& m) { return parts.phones.user_unregister(m); });
     on(messages::kUserBindings, at.register_priority, [&](Message& m) { return parts.phones.user_bindings(m); });

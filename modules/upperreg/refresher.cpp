@@ -106,13 +106,12 @@ Task<> Refresher::work(std::shared_ptr<Core> core, Refresher* self, std::string 
     if (core->stopped) co_return;
   }
   if (ready) {  // what a user's password there is may have changed since
-    const bool had = co_await Carrier::recall_credentials(core, name);
+    const auto kept = co_await Carrier::recall_credentials(core, name);
     if (core->stopped) co_return;
     aor = core->aors->find(name);
-    if (aor && !had) {
-      core->apply(*aor, AorEvent::refused, "no credentials are kept for this user any more");
-      ready = false;
-    }
+    ready = kept == Carrier::Kept::here;
+    // Where nobody could be asked, what A granted holds, and it is tried again.
+    if (aor && kept == Carrier::Kept::nowhere) core->apply(*aor, AorEvent::refused, "no credentials are kept for this user any more");
   }
   aor = core->aors->find(name);
   if (!ready || !aor || !aor->at_a()) {
@@ -123,7 +122,7 @@ Task<> Refresher::work(std::shared_ptr<Core> core, Refresher* self, std::string 
   // A phone may have come, or the last one gone, while we waited.
   if (aor->state() == AorState::leaving && !core->phones(*aor).empty()) core->apply(*aor, AorEvent::granted, {}, aor->remaining(core->now()));
   const bool leaves = aor->state() == AorState::leaving;
-  Question question{.expires = leaves ? std::chrono::seconds(0) : core->settings.of(aor->id.mode).interval, .with_contact = true, .authorization = {}, .proxy_authorization = {}};
+  Question question{.kind = Kind::stored, .expires = leaves ? std::chrono::seconds(0) : core->settings.of(aor->id.mode).interval, .with_contact = true, .authorization = {}, .proxy_authorization = {}};
   const auto answer = co_await ask_server(core, name, std::move(question));
   if (core->stopped) co_return;
   aor = core->aors->find(name);
@@ -232,11 +231,11 @@ const Aor* Refresher::next_to_probe(const std::string& line, const std::string& 
 
 Task<> Refresher::probe(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name) {
   if (!co_await enter(core, name) || core->stopped) co_return;
-  const bool known = co_await Carrier::recall_credentials(core, name);
+  const auto kept = co_await Carrier::recall_credentials(core, name);
   if (core->stopped) co_return;
   std::optional<Answer> answer;
-  if (known) {
-    Question question{.expires = {}, .with_contact = false, .authorization = {}, .proxy_authorization = {}};
+  if (kept == Carrier::Kept::here) {
+    Question question{.kind = Kind::stored, .expires = {}, .with_contact = false, .authorization = {}, .proxy_authorization = {}};
     answer = co_await ask_server(core, name, std::move(question));
     if (core->stopped) co_return;
   }

@@ -33,6 +33,33 @@ TEST_CASE("a token that comes from its own server is the user's phones, from els
   CHECK(route(site, token, {{"in_line", "upper"}}) == "fork sip/sip:d@10.0.0.1:5060 sip/sip:d@10.0.0.2:5060");
 }
 
+TEST_CASE("what comes from A's address is A's only where it calls a contact A was given; else it is a stranger's") {
+  Site site(kThru);
+  const auto asks = [&](std::string_view line, std::string_view called, std::string_view user = {}) {
+    auto question = site.message("user.auth", {{"method", "INVITE"}, {"newcall", "true"}, {"in_line", line}, {"called", called}});
+    if (!user.empty()) question.set("username", user);
+    if (!site.ask(question)) return std::string("stranger");
+    CHECK(question.retvalue().empty());
+    CHECK(question.get("username") == user);
+    return std::string(question.get("in_line"));
+  };
+  REQUIRE(site.registers({.domain = "a1.example"}) == "200 120");
+  REQUIRE(site.registers({.user = "e", .domain = "y.far.example"}) == "200 120");
+  site.server_address = "192.0.2.2:5060";
+  REQUIRE(site.registers({.user = "f", .domain = "z.far.example"}) == "200 120");
+  const auto token = site.contacts["d@a1.example"];
+  CHECK(asks("thru.a1.example", token) == "thru.a1.example");
+  CHECK(asks("thru.a1.example", site.contacts["e@y.far.example"]) == "thru.y.far.example");  // the same machine
+  CHECK(asks("thru.z.far.example", token) == "stranger");
+  CHECK(asks("thru.a1.example", "d") == "stranger");
+  CHECK(asks("thru.a1.example", "0049900") == "stranger");
+  CHECK(asks("thru.a1.example", std::string(32, '0')) == "stranger");
+  CHECK(asks("carrier", token) == "stranger");
+  // A has it no more.
+  REQUIRE(site.registers({.domain = "a1.example", .expires = 0}) == "200 0");
+  CHECK(asks("thru.a1.example", token) == "stranger");
+}
+
 TEST_CASE("rules see whom a token stands for") {
   Site site(kUpper);
   REQUIRE(site.registers({}) == "200 120");

@@ -41,9 +41,14 @@ class Site : public ModuleHost {
     }));
     peers_.push_back(bus.install({.message = "upstream.register"}, [this](Message& message) { return server(message); }));
     peers_.push_back(bus.install({.message = "user.auth", .priority = 100}, [this](Message& message) {
+      CHECK_FALSE(message.flag("dry_run"));  // else neither scripts nor databases would be asked
+      if (lookup_fails) {  // as register says it with on_fail=refuse
+        message.set("error", "failure");
+        message.set_retvalue("-");
+        return false;
+      }
       const auto user = users.find(std::string(message.get("username")));
       if (user == users.end()) return false;
-      CHECK(message.flag("dry_run"));
       for (const auto& [name, value] : user->second) message.set(name, value);
       message.set_retvalue("a password of B");
       return true;
@@ -140,7 +145,7 @@ class Site : public ModuleHost {
   std::map<std::string, std::map<std::string, std::string>> users;
   // A.
   int code = 200, granted = 3600;
-  bool away = false, performs = true;
+  bool away = false, performs = true, lookup_fails = false;
   std::string server_address = "192.0.2.1:5060";
   std::vector<std::pair<std::string, std::string>> headers;
   std::map<std::string, std::string> contacts;  ///< of user@domain: the token A has

@@ -251,10 +251,36 @@ TEST_CASE("a user whose credentials are no longer kept is not registered there f
   site.granted = 100;
   REQUIRE(site.registers({}) == "200 100");
   (void)site.seen();
-  site.users.clear();
+  site.users["d"] = {{"upper", "yes"}};
   site.engine().advance(80s);
   CHECK(site.seen().empty());
   CHECK(site.bindings().empty());
+}
+
+TEST_CASE("a store of users that is away, or knows nobody, ends nothing that A granted: it is tried again until that is over") {
+  for (const bool fails : {true, false}) {
+    CAPTURE(fails);
+    Site site(kUpper);
+    site.users["d"] = kStored;
+    site.granted = 200;
+    REQUIRE(site.registers({}) == "200 200");
+    (void)site.seen();
+    site.lookup_fails = fails;
+    if (!fails) site.users.clear();
+    site.engine().advance(155s);
+    CHECK(site.seen().empty());
+    CHECK(site.bindings().size() == 1);
+    CHECK(site.ended.empty());
+    site.lookup_fails = false;
+    site.users["d"] = kStored;
+    site.engine().advance(40s);
+    CHECK(site.seen() == Lines{"d@a.example 3600"});
+    CHECK(site.last["password"] == "a song of A");
+    site.lookup_fails = fails;
+    if (!fails) site.users.clear();
+    site.engine().advance(201s);
+    CHECK(site.command("upperreg list") == "nobody is registered elsewhere\r\n");  // the grant is over
+  }
 }
 
 TEST_CASE("settings: one server A, no everybody, and a reload begins and ends connections") {
