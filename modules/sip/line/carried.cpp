@@ -44,6 +44,10 @@ Verdict Carried::order(jackfield::Message& message) {
     return refuse(message, "offline", fmt::format("there is no upstream connection `{}`", name));
   auto order = Order::read(message, connection->context().number);
   if (!order) return refuse(message, "failure", order.error());
+  if (order->hops == 0) {  // D13: whatever comes round and round ends somewhere
+    message.set(param::kCode, 483).set(param::kReason, reason_phrase(483));
+    return true;
+  }
   return carry(this, services_.self, message, std::make_unique<Order>(std::move(*order)));
 }
 
@@ -73,7 +77,7 @@ Task<bool> Carried::carry(Carried* carried, std::weak_ptr<Services> alive, jackf
         continue;
       }
       order->trouble = resolved.error();
-      if (!connection->context().servers.way(place->server, Servers::Purpose::calls).current()) connection->carried_failed(place->server, nullptr, order->trouble);
+      if (!connection->context().servers.way(place->server, Servers::Purpose::calls).current()) connection->carried_failed(place->server, nullptr, order->trouble, order->by_us());
       continue;
     }
     order->tried.push_back(*place);
@@ -84,7 +88,7 @@ Task<bool> Carried::carry(Carried* carried, std::weak_ptr<Services> alive, jackf
     if (!connection) break;
     if (got && got->status() != 408 && got->status() != 503) break;
     if (got) order->trouble = fmt::format("{} {}", got->status(), got->reason_phrase());
-    connection->carried_failed(place->server, &*place->hop, order->trouble);
+    connection->carried_failed(place->server, &*place->hop, order->trouble, order->by_us());
   }
   if (answer) {
     order->tell(message, *answer);
@@ -148,7 +152,7 @@ std::string Carried::write(Order& order, const Context& context, const Place& pl
   out.reserve(1024);
   Writer writer(out);
   begin_register(writer, context, flow, branch,
-                 {.uri = uri, .from = fmt::format("{};tag={}", aor, order.tag), .to = aor, .call_id = order.call_id, .cseq = ++order.cseq, .contact = order.contact,
+                 {.uri = uri, .from = fmt::format("{};tag={}", aor, order.tag), .to = aor, .call_id = order.call_id, .cseq = ++order.cseq, .max_forwards = order.hops - 1, .contact = order.contact,
                   .old_contacts = old, .expires = order.expires});
   for (const auto& value : order.authorization) writer.header(HeaderId::authorization, value);
   for (const auto& value : order.proxy_authorization) writer.header(HeaderId::proxy_authorization, value);

@@ -15,6 +15,7 @@ namespace {
 namespace param = messages::param;
 
 constexpr std::uint32_t kMostCseq = 0x7fffffff;  // RFC 3261 §8.1.1.5
+constexpr long long kMostHops = 71;         // 70 once it has left (RFC 3261 §8.1.1.6)
 /// What a response says of its own way, and what has a parameter of its own.
 constexpr HeaderId kNotTold[] = {HeaderId::via,  HeaderId::from,    HeaderId::to,          HeaderId::call_id,
                                  HeaderId::cseq, HeaderId::contact, HeaderId::record_route, HeaderId::content_length};
@@ -38,6 +39,7 @@ tl::expected<Carried::Order, std::string> Carried::Order::read(const jackfield::
               .tag = std::string(message.get(param::kFromTag)),
               .cseq = 0,
               .expires = static_cast<std::uint32_t>(std::clamp<long long>(message.number(param::kExpires), 0, UINT32_MAX)),
+              .hops = static_cast<unsigned>(std::clamp<long long>(message.number(param::kAntiloop, kMostHops), 0, kMostHops)),
               .authorization = all(message, param::kAuthorization),
               .proxy_authorization = all(message, param::kProxyAuthorization),
               .credentials = {std::string(message.get(param::kAuthname, message.get(param::kUsername))), std::string(message.get(param::kPassword)),

@@ -28,6 +28,7 @@ struct Carried::Order {
   std::string call_id, tag;
   std::uint32_t cseq;        ///< the last one used
   std::uint32_t expires;
+  unsigned hops;             ///< it may still go
   std::vector<std::string> authorization, proxy_authorization;  ///< as the phone wrote them
   stack::Credentials credentials;
   Proofs proofs = {};
@@ -38,6 +39,8 @@ struct Carried::Order {
   std::string contact = {};      ///< URI of the last request
   net::Address answered_by = {};
 
+  /// Whether it is told by our own credentials: what others wrote may be such that no server answers it.
+  bool by_us() const { return credentials.can_answer(); }
   /// The error is one sentence that names the parameter.
   static tl::expected<Order, std::string> read(const jackfield::Message& message, LineNumber line);
   /// Where to go next: from the server in use on, each machine of each server once (D18). Nothing: all were tried.

@@ -281,9 +281,9 @@ void Connection::call_failed(ServerIndex server, const stack::Hop* hop, Failure 
   else look_again(server);
 }
 
-void Connection::carried_failed(ServerIndex server, const stack::Hop* hop, const std::string& reason) {
+void Connection::carried_failed(ServerIndex server, const stack::Hop* hop, const std::string& reason, bool by_us) {
   if (!in_use(server, hop)) return;
-  if (context_.servers.alternatives()) leave_server(server, reason);
+  if (by_us && context_.servers.alternatives()) leave_server(server, reason);
   else look_again(server);
 }
 

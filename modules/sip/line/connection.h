@@ -55,8 +55,9 @@ class Connection final : public Line, private Registration::Owner, private Reach
   std::optional<Exit> exit() const;
   void call_failed(ServerIndex server, const stack::Hop* hop, Failure failure);
   void call_answered(ServerIndex server, const stack::Hop& hop);
-  // Of a REGISTER that was carried for somebody else: what it says of a server counts like one of our own (D18).
-  void carried_failed(ServerIndex server, const stack::Hop* hop, const std::string& reason);
+  // Of a REGISTER that was carried for somebody else. What one with credentials of ours says of a server counts like one of our own (D18);
+  // what a stranger may have written has it asked only.
+  void carried_failed(ServerIndex server, const stack::Hop* hop, const std::string& reason, bool by_us);
   void carried_answered(ServerIndex server, const stack::Hop& hop, const stack::FlowId& flow);
 
   Description describe() const;

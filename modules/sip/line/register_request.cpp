@@ -11,7 +11,7 @@ void begin_register(Writer& writer, const Context& context, const stack::FlowId&
   writer.request("REGISTER", request.uri);
   writer.header(HeaderId::via, stack::via_value({stack::transport_name(flow.kind), reach.host, reach.port, std::string(branch)}));
   if (!context.settings.outbound_route.empty()) writer.header(HeaderId::route, context.settings.outbound_route);
-  writer.header(HeaderId::max_forwards, 70UL);
+  writer.header(HeaderId::max_forwards, static_cast<unsigned long>(request.max_forwards));
   writer.header(HeaderId::from, request.from);
   writer.header(HeaderId::to, request.to);
   writer.header(HeaderId::call_id, request.call_id);

@@ -16,6 +16,7 @@ struct RegisterRequest {
   std::string_view from, to;                   ///< whole values
   std::string_view call_id;
   std::uint32_t cseq;
+  unsigned max_forwards = 70;
   std::string_view contact;                    ///< URI; empty: it only asks what there is
   std::span<const std::string> old_contacts;   ///< URIs that are taken back with the same request
   std::uint32_t expires;                       ///< 0: the contact is taken back too

@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include <jackfield/clock.h>
-
 #include "net/address.h"
 
 namespace jackfield::sip::registrar {
@@ -17,27 +15,16 @@ class PassedNonces {
  public:
   explicit PassedNonces(std::size_t slots = 4096) : slots_(slots) {}
 
-  void note(const net::Address& source, std::string_view nonce, MonoTime now) { slot(source, nonce) = {hash(source, nonce), now}; }
-  enum class Known { no, old, fresh };
-  /// An old one may have been refused for its age alone.
-  Known find(const net::Address& source, std::string_view nonce, MonoTime now) const {
-    const auto& held = const_cast<PassedNonces*>(this)->slot(source, nonce);
-    if (held.hash != hash(source, nonce)) return Known::no;
-    return now - held.since <= kFresh ? Known::fresh : Known::old;
-  }
+  void note(const net::Address& source, std::string_view nonce) { slots_[place(source, nonce)] = hash(source, nonce); }
+  bool knows(const net::Address& source, std::string_view nonce) const { return slots_[place(source, nonce)] == hash(source, nonce); }
 
  private:
-  static constexpr Duration kFresh{20000};
-  struct Slot {
-    std::size_t hash = 0;
-    MonoTime since{};
-  };
   static std::size_t hash(const net::Address& source, std::string_view nonce) {
     const auto mixed = net::AddressHash{}(source) * 31 + std::hash<std::string_view>{}(nonce);
     return mixed == 0 ? 1 : mixed;
   }
-  Slot& slot(const net::Address& source, std::string_view nonce) { return slots_[hash(source, nonce) % slots_.size()]; }
-  std::vector<Slot> slots_;
+  std::size_t place(const net::Address& source, std::string_view nonce) const { return hash(source, nonce) % slots_.size(); }
+  std::vector<std::size_t> slots_;  ///< 0: free
 };
 
 }  // namespace jackfield::sip::registrar

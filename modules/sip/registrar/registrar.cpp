@@ -2,6 +2,8 @@
 
 #include <jackfield/messages/user.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -57,34 +59,36 @@ void Registrar::request(const IncomingRequest& request) {
 }
 
 void Registrar::not_carried(const IncomingRequest& request, Transaction begun) {
-  if (!core_.settings->is_our_domain(request.message.to()->uri.host)) return answer(core_, request, begun, 404);  // D12
+  // D12; but whether somebody carries another domain's may turn on who he is to us.
+  const auto& to = request.message.to()->uri;
+  const bool may_be_carried = upstream_.exists() && !is_own_domain(core_, to);
+  if (!may_be_carried && !core_.settings->is_our_domain(to.host)) return answer(core_, request, begun, 404);
   admission_.admit(
       request, Admission::Purpose::registration,
       [this](const Sender& sender, const IncomingRequest& admitted_request, Transaction transaction) { admitted(sender, {}, admitted_request, transaction); }, begun);
 }
 
 void Registrar::agreed(const Sender& sender, Agreement agreement, const IncomingRequest& request, Transaction transaction) {
-  if (core_.guard && proof_of_source(request) != PassedNonces::Known::no) core_.guard->proved(request.flow);
+  if (core_.guard && proves_source(request)) core_.guard->proved(request.flow);
   admitted(sender, std::move(agreement), request, transaction);
 }
 
-PassedNonces::Known Registrar::proof_of_source(const IncomingRequest& request) const {
-  auto best = PassedNonces::Known::no;
+bool Registrar::proves_source(const IncomingRequest& request) const {
   for (const auto header : {HeaderId::authorization, HeaderId::proxy_authorization})
     for (const auto& credentials : request.message.digests(header))
-      best = std::max(best, passed_nonces_.find(request.flow.remote, credentials.nonce, core_.engine.clock().now()));
-  return best;
+      if (passed_nonces_.knows(request.flow.remote, credentials.nonce)) return true;
+  return false;
 }
 
 void Registrar::declined(const std::string& username, const Refusal& refusal, const IncomingRequest& request, Transaction transaction) {
   note_refusal(username, refusal, request.flow.remote);
   bool stale = false;
-  const bool wrong = (refusal.code == 401 || refusal.code == 403 || refusal.code == 407) && proof_of_source(request) == PassedNonces::Known::fresh;
+  const bool wrong = (refusal.code == 401 || refusal.code == 403 || refusal.code == 407) && proves_source(request);
   for (const auto& [name, value] : refusal.headers) {
     if (const auto id = header_id(name); id != HeaderId::www_authenticate && id != HeaderId::proxy_authenticate) continue;
     const auto challenge = parse_auth(value);
     if (!challenge) continue;
-    passed_nonces_.note(request.flow.remote, challenge->nonce, core_.engine.clock().now());
+    passed_nonces_.note(request.flow.remote, challenge->nonce);
     stale = stale || text::equal(challenge->stale, "true");
   }
   if (wrong && !stale && core_.guard) {  // D21: like wrong credentials of ours
@@ -102,10 +106,12 @@ void Registrar::declined(const std::string& username, const Refusal& refusal, co
 
 // Whom it will be for its other server says with its answer: he is known here by his number, or with his domain (D21).
 Planned Registrar::plan_for(const IncomingRequest& request) const {
-  const auto& uri = request.message.to()->uri;
-  const auto number = unescape(uri.user);
-  const auto whole = number + "@" + std::string(uri.host);
-  return plan(table_.has_user(whole) ? whole : number, {}, UINT32_MAX, request);
+  return plan(user_or_whole(unescape(request.message.to()->uri.user), request), {}, UINT32_MAX, request);
+}
+
+std::string Registrar::user_or_whole(std::string_view username, const IncomingRequest& request) const {
+  auto whole = fmt::format("{}@{}", username, request.message.to()->uri.host);
+  return table_.has_user(whole) ? std::move(whole) : std::string(username);
 }
 
 void Registrar::admitted(const Sender& sender, std::optional<Agreement> agreement, const IncomingRequest& request, Transaction transaction) {
@@ -216,9 +222,9 @@ jackfield::Message* Registrar::next(Job& job, const IncomingRequest* request) {
   if (job.stage == Job::Stage::recall) {
     job.stage = Job::Stage::upstream;
     if (request && !job.agreement && upstream_.exists()) {
-      const auto planned = plan(job.work.username(), job.sender, UINT32_MAX, *request);
+      const auto planned = plan(user_or_whole(job.work.username(), *request), job.sender, UINT32_MAX, *request);
       if (planned) {
-        job.question.emplace(upstream_question(core_, *request, &job.sender, planned));
+        job.question.emplace(upstream_question(core_, *request, &job.sender, planned, nullptr));
         job.given = job.question->parameters().size();
         return &*job.question;
       }
@@ -227,7 +233,11 @@ jackfield::Message* Registrar::next(Job& job, const IncomingRequest* request) {
   }
   if (job.stage == Job::Stage::upstream) {
     job.stage = Job::Stage::changes;
-    if (job.refusal) return nullptr;
+    if (job.refusal || job.renamed) return nullptr;
+    if (request && !job.agreement && !core_.settings->is_our_domain(request->message.to()->uri.host)) {  // D12: nobody carries it
+      job.refusal = Refusal{.code = 404, .phrase = {}};
+      return nullptr;
+    }
     // Planned when all is known: the store told of bindings, the other server of the time it grants.
     auto changes = request ? plan(job.work.username(), job.sender, job.agreement ? job.agreement->most : UINT32_MAX, *request) : tl::unexpected(Refusal{.code = 500, .phrase = {}});
     if (changes) job.work.begin(std::move(*changes), {max_contacts(job.sender), core_.settings->registrar.max_contacts_policy});
@@ -241,7 +251,7 @@ void Registrar::answered(Job& job, bool handled) {
   if (job.stage == Job::Stage::upstream) {
     if (!handled) return;
     auto agreement = read_agreement(*job.question, job.given, job.sender);
-    if (agreement) job.agreement = std::move(*agreement);
+    if (agreement) job.agreement = std::move(*agreement), job.renamed = job.sender.username != job.work.username();
     else job.refusal = std::move(agreement.error());
     return;
   }
@@ -273,6 +283,10 @@ Planned Registrar::plan(const std::string& username, const Sender& sender, std::
 }
 
 void Registrar::finish(Job& job, const IncomingRequest* request) {
+  if (job.renamed) {  // he waits his turn there, and what is known of him there decides
+    if (request) admitted(job.sender, std::move(job.agreement), *request, job.transaction);
+    return;
+  }
   if (const auto& refusal = job.refusal ? job.refusal : job.work.refusal()) return refuse(job, *refusal, request);
   enter(job.work.apply());
   if (job.work.store_is_shared()) note_shared();

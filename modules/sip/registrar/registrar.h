@@ -58,6 +58,7 @@ class Registrar final : public BindingTable, private Upstream::Owner {
     enum class Stage : std::uint8_t { begin, recall, upstream, changes } stage = Stage::begin;
     std::optional<jackfield::Message> question = {};  ///< user.bindings, where the user is not in the table; user.upstream
     std::size_t given = 0;                            ///< parameters of user.upstream that were ours
+    bool renamed = false;                             ///< by the other server: it is about another user's bindings
     std::optional<Refusal> refusal = {};              ///< by the plan or the other server; the stores' is the work's
     // While its answer is held:
     Few<std::unique_ptr<Verdict::Open>> provisos = {};  ///< of the stores
@@ -76,8 +77,10 @@ class Registrar final : public BindingTable, private Upstream::Owner {
   void declined(const std::string& username, const Refusal& refusal, const stack::IncomingRequest& request, Transaction transaction) override;
   void not_carried(const stack::IncomingRequest& request, Transaction transaction) override;
   /// Whether the credentials answer a challenge of another server that was passed on to their very source.
-  PassedNonces::Known proof_of_source(const stack::IncomingRequest& request) const;
+  bool proves_source(const stack::IncomingRequest& request) const;
 
+  /// By whose bindings a REGISTER is planned that may be for `username`, or for him with the domain he names.
+  std::string user_or_whole(std::string_view username, const stack::IncomingRequest& request) const;
   void admitted(const Sender& sender, std::optional<Agreement> agreement, const stack::IncomingRequest& request, Transaction transaction);
   /// True when it is done; else it goes on by itself.
   bool start(std::unique_ptr<Job> job, const stack::IncomingRequest* request);
@@ -124,8 +127,8 @@ class Registrar final : public BindingTable, private Upstream::Owner {
   Admission& admission_;
   Table table_;
   Keepalive keepalive_;
-  Upstream upstream_{core_, *this};
   PassedNonces passed_nonces_;
+  Upstream upstream_{core_, *this, passed_nonces_};
   struct Waiting {
     Transaction transaction;
     Sender sender;

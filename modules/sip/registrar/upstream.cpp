@@ -21,6 +21,15 @@ namespace param = messages::param;
 using stack::IncomingRequest;
 
 constexpr std::string_view kHeader = "osip_";
+/// Of one REGISTER: several realms' worth. What is longer may not arrive, and silence would be taken for the other server's.
+constexpr std::size_t kMostCredentials = 2048;
+
+std::size_t credentials_in(const Message& request) {
+  std::size_t length = 0;
+  for (const auto& line : request.headers())
+    if (line.id == HeaderId::authorization || line.id == HeaderId::proxy_authorization) length += line.value.size();
+  return length;
+}
 
 /// REGISTERs of one AOR, however they write its host.
 std::string aor_of(const Message& request) {
@@ -30,22 +39,27 @@ std::string aor_of(const Message& request) {
   return out;
 }
 
-/// Named so, or an address of ours; that nobody named any makes none ours.
-bool is_own_domain(const Core& core, std::string_view host, std::uint16_t port) {
-  return (!core.settings->domains.empty() && core.settings->is_our_domain(host)) || core.transport.is_ours(host, port);
+}  // namespace
+
+bool is_own_domain(const Core& core, const Uri& uri) {
+  return (!core.settings->domains.empty() && core.settings->is_our_domain(uri.host)) || core.transport.is_ours(uri.host, port_of(uri));
 }
 
-/// As the phone wrote them: other realms' first, for which alone it can be meant where ours is served here.
-void add_credentials(jackfield::Message& message, const Core& core, const Message& request, HeaderId id, const messages::ParameterName& name, bool ours_too) {
+namespace {
+
+/// As the phone wrote them: other realms' first, for which alone it can be meant where ours is served here. What answers a challenge of
+/// ours shows nobody else: its password could be guessed at leisure. A server there may have our realm; then its nonce was passed on.
+void add_credentials(jackfield::Message& message, const Core& core, const IncomingRequest& request, HeaderId id, const messages::ParameterName& name, const PassedNonces* passed) {
   const auto add = [&](bool ours) {
-    for (const auto& line : request.headers()) {
+    for (const auto& line : request.message.headers()) {
       if (line.id != id) continue;
       const auto parsed = parse_auth(line.value);
-      if ((parsed && parsed->realm == core.settings->realm) == ours) message.add(name, line.value);
+      if ((parsed && parsed->realm == core.settings->realm) != ours) continue;
+      if (!ours || passed->knows(request.flow.remote, parsed->nonce)) message.add(name, line.value);
     }
   };
   add(false);
-  if (ours_too) add(true);
+  if (passed) add(true);
 }
 
 void add_bindings(jackfield::Message& message, const Core& core, const Few<Change>& changes) {
@@ -68,23 +82,24 @@ void add_bindings(jackfield::Message& message, const Core& core, const Few<Chang
 
 }  // namespace
 
-jackfield::Message upstream_question(const Core& core, const IncomingRequest& request, const Sender* sender, const Planned& planned) {
+jackfield::Message upstream_question(const Core& core, const IncomingRequest& request, const Sender* sender, const Planned& planned, const PassedNonces* passed) {
   jackfield::Message m(messages::kUserUpstream.name, core.engine.clock().wall());
   const auto& sip = request.message;
   const auto number = unescape(sip.to()->uri.user);
   m.add(param::kAuthenticated, sender ? "true" : "false");
   m.add(param::kUsername, sender ? sender->username : number);
   m.add(param::kDomain, sip.to()->uri.host);
-  m.add(param::kOwnDomain, is_own_domain(core, sip.to()->uri.host, port_of(sip.to()->uri)) ? "true" : "false");
+  m.add(param::kOwnDomain, is_own_domain(core, sip.to()->uri) ? "true" : "false");
   m.add(param::kNumber, number);
   m.add(param::kSipUri, sip.request_uri_text());
   m.add(param::kSipFrom, sip.from()->uri.text);
   m.add(param::kSipTo, sip.to()->uri.text);
   m.add(param::kSipCallid, sip.call_id());
   m.add(param::kSipCseq, static_cast<long long>(sip.cseq()->number));
+  m.add(param::kAntiloop, static_cast<long long>(sip.max_forwards().value_or(core.settings->max_forwards)));
   if (planned) add_bindings(m, core, *planned);
-  add_credentials(m, core, sip, HeaderId::authorization, param::kAuthorization, !sender);
-  add_credentials(m, core, sip, HeaderId::proxy_authorization, param::kProxyAuthorization, !sender);
+  add_credentials(m, core, request, HeaderId::authorization, param::kAuthorization, passed);
+  add_credentials(m, core, request, HeaderId::proxy_authorization, param::kProxyAuthorization, passed);
   set_source(m, core, request.flow);
   if (const auto device = sip.value(HeaderId::user_agent); !device.empty()) m.add(param::kDevice, device);
   if (sender)
@@ -97,7 +112,8 @@ tl::expected<Agreement, Refusal> read_agreement(const jackfield::Message& answer
   Agreement agreement{.headers = call::own_headers(answer, kHeader)};
   Refusal refusal{.code = static_cast<int>(answer.number(param::kCode)), .phrase = {}};
   const bool refused = answer.retvalue() == "-" || !answer.get(param::kError).empty();
-  if (refusal.code < 200 || refusal.code > 699) refusal.code = refused ? call::code_of(answer.get(param::kError)).value_or(403) : 200;
+  // Whoever lets somebody in without proof says so in so many words.
+  if (refusal.code < 200 || refusal.code > 699) refusal.code = refused ? call::code_of(answer.get(param::kError)).value_or(403) : 500;
   if (const auto reason = answer.get(param::kReason); !call::code_of(reason)) refusal.phrase = reason;
   const auto parameters = answer.parameters();
   for (const auto& [name, value] : parameters.subspan(std::min(given, parameters.size()))) {
@@ -109,7 +125,7 @@ tl::expected<Agreement, Refusal> read_agreement(const jackfield::Message& answer
     return tl::unexpected(std::move(refusal));
   }
   sender.kind = Sender::Kind::user;
-  if (sender.username.empty()) sender.username = answer.get(param::kUsername);
+  if (const auto username = answer.get(param::kUsername); !username.empty()) sender.username = username;
   if (answer.has(param::kExpires)) agreement.most = static_cast<std::uint32_t>(std::clamp<long long>(answer.number(param::kExpires), 0, UINT32_MAX));
   return agreement;
 }
@@ -117,10 +133,12 @@ tl::expected<Agreement, Refusal> read_agreement(const jackfield::Message& answer
 bool Upstream::exists() const { return core_.engine.bus().has_handlers(messages::kUserUpstream.name); }
 
 void Upstream::ask(const IncomingRequest& request) {
+  if (credentials_in(request.message) > kMostCredentials) return answer(core_, request, {}, 400, "Credentials Are Too Long");
   if (!waiting_.empty()) {
     if (const auto line = waiting_.find(aor_of(request.message)); line != waiting_.end()) {
       std::erase_if(line->second, [this](Transaction waiting) { return !core_.transactions.request_of(waiting); });
-      if (line->second.size() >= kMaxWaiting)
+      const auto from_there = std::ranges::count_if(line->second, [&](Transaction waiting) { return core_.transactions.flow_of(waiting).remote.same_host(request.flow.remote); });
+      if (line->second.size() >= kMostWaiting || from_there >= kMostOfOneAddress)
         return answer(core_, request, {}, 500, "Too many registrations at once", [](Writer& writer) { writer.header(HeaderId::retry_after, 5ul); });
       line->second.push_back(core_.transactions.begin(request));
       return;
@@ -130,7 +148,7 @@ void Upstream::ask(const IncomingRequest& request) {
 }
 
 bool Upstream::begin(const IncomingRequest& request, Transaction transaction) {
-  auto question = std::make_unique<Question>(Question{upstream_question(core_, request, nullptr, owner_.plan_for(request)), 0});
+  auto question = std::make_unique<Question>(Question{upstream_question(core_, request, nullptr, owner_.plan_for(request), &passed_), 0});
   question->given = question->message.parameters().size();
   auto verdict = core_.engine.bus().dispatch(question->message);
   if (verdict.immediate()) {

@@ -3,6 +3,7 @@
 // where nobody carries any this costs nothing. Owned by Registrar; engine thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <jackfield/message.h>
 
 #include "core.h"
+#include "registrar/passed_nonces.h"
 #include "registrar/work.h"
 
 namespace jackfield::sip::registrar {
@@ -28,10 +30,13 @@ struct Agreement {
 /// What was planned for a REGISTER, as the question names it.
 using Planned = tl::expected<Few<Change>, Refusal>;
 
+/// Named so, or an address of ours; that nobody named any makes none ours.
+bool is_own_domain(const Core& core, const Uri& uri);
 /// `sender`: who has proved to be one of ours; null: nobody has proved anything yet. What is refused anyway is asked about as if it named no
-/// contact: it is nobody's binding, there as here.
-jackfield::Message upstream_question(const Core& core, const stack::IncomingRequest& request, const Sender* sender, const Planned& planned);
-/// The other server's part in it. `given`: how many parameters the question had; later ones travel on with the sender.
+/// contact: it is nobody's binding, there as here. Credentials for our own realm are told where `passed` has their nonce; null: never.
+jackfield::Message upstream_question(const Core& core, const stack::IncomingRequest& request, const Sender* sender, const Planned& planned, const PassedNonces* passed);
+/// The other server's part in it. `given`: how many parameters the question had; later ones travel on with the sender, whose name
+/// it may change: from there on it is about that user's bindings.
 tl::expected<Agreement, Refusal> read_agreement(const jackfield::Message& answer, std::size_t given, Sender& sender);
 
 class Upstream {
@@ -49,14 +54,17 @@ class Upstream {
     virtual void not_carried(const stack::IncomingRequest& request, Transaction transaction) = 0;
   };
 
-  Upstream(Core& core, Owner& owner) : core_(core), owner_(owner) {}
+  /// All outlive it.
+  Upstream(Core& core, Owner& owner, const PassedNonces& passed) : core_(core), owner_(owner), passed_(passed) {}
 
   /// Whether anybody carries registrations at all.
   bool exists() const;
   void ask(const stack::IncomingRequest& request);
 
  private:
-  static constexpr std::size_t kMaxWaiting = 16;  // of one AOR; more are told to come back
+  // Of one AOR; more are told to come back. Anybody may have his REGISTERs wait here: one address leaves room for others.
+  static constexpr std::size_t kMostWaiting = 64;
+  static constexpr std::ptrdiff_t kMostOfOneAddress = 8;
 
   struct Question {
     jackfield::Message message;
@@ -70,6 +78,7 @@ class Upstream {
 
   Core& core_;
   Owner& owner_;
+  const PassedNonces& passed_;
   std::unordered_map<std::string, std::vector<Transaction>> waiting_;  ///< by AOR: behind the one that is asked about
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };

@@ -289,15 +289,16 @@ struct Phone {
   bool qop = true;
   digest::Algorithm algorithm = digest::Algorithm::md5;
   std::string method = "REGISTER", uri = "sip:192.0.2.1";
+  std::string domain = "192.0.2.1";  ///< of To
   std::string digest_uri = {};  ///< of its credentials; the request's when empty
 
   std::string text(const std::string& headers, unsigned number, const std::string& branch) {
     const auto host = via_host.empty() ? flow.remote.text() : via_host;
     return fmt::format(
-        "{0} {1} SIP/2.0\r\nVia: SIP/2.0/{2} {3};branch=z9hG4bK{4};rport\r\nFrom: <sip:{5}@192.0.2.1>;tag=f1\r\nTo: <sip:{6}@192.0.2.1>\r\n"
+        "{0} {1} SIP/2.0\r\nVia: SIP/2.0/{2} {3};branch=z9hG4bK{4};rport\r\nFrom: <sip:{5}@192.0.2.1>;tag=f1\r\nTo: <sip:{6}@{11}>\r\n"
         "Call-ID: {7}\r\nCSeq: {8} {0}\r\nMax-Forwards: 70\r\nUser-Agent: Phone/1\r\n{9}{10}Content-Length: 0\r\n\r\n",
         method, uri, stack::transport_name(flow.kind), host, branch, from.empty() ? to : from, to, call_id, number, headers,
-        authorization.empty() ? "" : "Authorization: " + authorization + "\r\n");
+        authorization.empty() ? "" : "Authorization: " + authorization + "\r\n", domain);
   }
 
   /// Another socket: a nonce is good for one source only, so the phone waits to be challenged anew.

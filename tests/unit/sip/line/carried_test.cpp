@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto kMain = "192.0.2.10:5060", kSecond = "192.0.2.11:5060";
 using Said = World::Parameters;
+const Said kOurs{{"password", "secret"}};  // what no stranger has written
 
 /// A upstream.register on its way.
 struct Carry {
@@ -184,13 +185,12 @@ TEST_CASE("D18: a carried REGISTER that meets silence, 408, 503 or ICMP goes on 
     if (code == 0) w.main.silent = true;
     else if (code == -1) w.main.refused = true;
     else w.main.codes["REGISTER"] = code;
-    const auto carry = w.begin({{"authorization", "Digest x"}});
+    const auto carry = w.begin(kOurs);
     w.run(3s);
     REQUIRE(carry->done);
     CHECK(carry->get("code") == "200");
     CHECK(carry->get("address") == kSecond);
     CHECK(carry->get("sip_cseq") == "8");
-    CHECK(header_of(w.sent("REGISTER").back(), "Authorization") == "Digest x");
     CHECK(w.active() == 1);
     CHECK(w.told.size() == told + 1);  // whoever registers there hears of it
     CHECK(w.told.back() == "upper true");
@@ -200,10 +200,44 @@ TEST_CASE("D18: a carried REGISTER that meets silence, 408, 503 or ICMP goes on 
   }
 }
 
+TEST_CASE("D18: what a stranger's REGISTER meets moves nobody: it goes on by itself, and the connection asks whether its server is there") {
+  for (const int code : {0, -1, 408, 503}) {
+    INFO(code);
+    Upstream w;
+    if (code > 0) w.main.codes["REGISTER"] = code;
+    else w.main.silent = code == 0, w.main.refused = code == -1;
+    const auto carry = w.begin({{"authorization", "Digest x"}});
+    w.run(2100ms);
+    REQUIRE(carry->done);
+    CHECK(carry->get("code") == "200");
+    CHECK(carry->get("address") == kSecond);
+    CHECK(header_of(w.sent("REGISTER").back(), "Authorization") == "Digest x");
+    CHECK(w.main.count("OPTIONS") >= 1);
+    w.run(60s);
+    CHECK(w.active() == (code > 0 ? 0 : 1));  // OPTIONS got no answer either
+    CHECK(w.told.size() == (code > 0 ? 1 : 2));
+  }
+}
+
+TEST_CASE("D13: a carried REGISTER may go one hop less far than the phone's, and none where that was used up") {
+  Upstream w;
+  w.carried();
+  CHECK(header_of(w.sent("REGISTER").back(), "Max-Forwards") == "70");
+  w.carried({{"antiloop", "17"}, {"sip_cseq", "8"}});
+  CHECK(header_of(w.sent("REGISTER").back(), "Max-Forwards") == "16");
+  w.carried({{"antiloop", "1"}, {"sip_cseq", "9"}});
+  CHECK(header_of(w.sent("REGISTER").back(), "Max-Forwards") == "0");
+  const auto sent = w.sent("REGISTER").size();
+  const auto looped = w.carried({{"antiloop", "0"}, {"sip_cseq", "10"}});
+  CHECK(*looped->done);
+  CHECK(looped->get("code") == "483");
+  CHECK(w.sent("REGISTER").size() == sent);
+}
+
 TEST_CASE("A late answer of a server that was left changes nothing") {
   Upstream w;
   w.main.silent = true;
-  const auto carry = w.begin();
+  const auto carry = w.begin(kOurs);
   w.run(2500ms);
   REQUIRE(carry->done);
   w.main.silent = false;
@@ -220,14 +254,14 @@ TEST_CASE("A 503 of one server is told where no other answers; where none does, 
   w.main.codes["REGISTER"] = 503;
   w.main.codes["OPTIONS"] = 503;
   w.second.silent = true;
-  auto carry = w.begin();
+  auto carry = w.begin(kOurs);
   w.run(5s);
   REQUIRE(carry->done);
   CHECK(*carry->done);
   CHECK(carry->get("code") == "503");
   CHECK(carry->get("address") == kMain);
   w.main.silent = true;
-  carry = w.begin({{"sip_cseq", "20"}});
+  carry = w.begin({{"sip_cseq", "20"}, {"password", "secret"}});
   w.run(10s);
   REQUIRE(carry->done);
   CHECK_FALSE(*carry->done);
@@ -247,7 +281,7 @@ TEST_CASE("Many are under way at once, each for itself, and together they move t
   std::vector<std::shared_ptr<Carry>> all;
   for (int i = 0; i < 200; ++i) {
     const auto number = std::to_string(i);
-    all.push_back(w.begin({{"username", "u" + number}, {"sip_callid", "call-" + number}, {"contact_user", "token" + number}}));
+    all.push_back(w.begin({{"username", "u" + number}, {"sip_callid", "call-" + number}, {"contact_user", "token" + number}, {"password", "secret"}}));
   }
   w.run(5s);
   for (const auto& carry : all) {
@@ -263,7 +297,7 @@ TEST_CASE("Many are under way at once, each for itself, and together they move t
 TEST_CASE("Homing: once the main server is back what is carried goes there, and whoever registers by it is told") {
   Upstream w(Said{{"homing", "options"}, {"homing_interval", "10"}});
   w.main.silent = true;
-  auto carry = w.begin();
+  auto carry = w.begin(kOurs);
   w.run(3s);
   CHECK(carry->get("address") == kSecond);
   w.main.silent = false;
@@ -276,7 +310,7 @@ TEST_CASE("Homing: once the main server is back what is carried goes there, and 
 TEST_CASE("homing=invite is for calls: a REGISTER stays with the server that last answered one") {
   Upstream w(Said{{"homing", "invite"}});
   w.main.silent = true;
-  auto carry = w.begin();
+  auto carry = w.begin(kOurs);
   w.run(3s);
   w.main.silent = false;
   w.run(60s);
