@@ -33,6 +33,8 @@ std::optional<std::string_view> take(std::string_view& bytes) {
 
 }  // namespace
 
+std::string_view user_here(const Aor::Identity& id) { return std::string_view(id.name).substr(0, id.mode == Mode::thru ? id.name.rfind('@') : std::string::npos); }
+
 tl::expected<std::unique_ptr<Aors>, std::string> Aors::open(Engine& engine, const std::filesystem::path& path, bool sync) {
   std::unique_ptr<Aors> aors(new Aors(engine));
   if (!path.empty()) {
@@ -64,7 +66,10 @@ Aor& Aors::enter(Aor::Identity identity) {
   auto made = std::make_unique<Aor>(std::move(identity));
   auto& aor = *made;
   tokens_[aor.id.token] = &aor;
-  if (aor.id.mode == Mode::thru) users_.emplace(aor.id.user, &aor);
+  if (aor.id.mode == Mode::thru) {
+    users_.emplace(aor.id.user, &aor);
+    if (const auto here = user_here(aor.id); here != aor.id.user) users_.emplace(here, &aor);
+  }
   all_[aor.id.name] = std::move(made);
   return aor;
 }
@@ -111,13 +116,18 @@ void Aors::forget(const std::string& name) {
   const auto found = all_.find(name);
   if (found == all_.end()) return;
   tokens_.erase(found->second->id.token);
-  const auto [begin, end] = users_.equal_range(found->second->id.user);
-  for (auto one = begin; one != end; ++one) {
-    if (one->second != found->second.get()) continue;
-    users_.erase(one);
-    break;
-  }
+  drop_user(found->second->id.user, found->second.get());
+  drop_user(user_here(found->second->id), found->second.get());
   all_.erase(found);
+}
+
+void Aors::drop_user(std::string_view user, const Aor* aor) {
+  const auto [begin, end] = users_.equal_range(std::string(user));
+  for (auto one = begin; one != end; ++one) {
+    if (one->second != aor) continue;
+    users_.erase(one);
+    return;
+  }
 }
 
 void Aors::sweep(WallTime now) {

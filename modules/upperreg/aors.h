@@ -18,6 +18,9 @@
 
 namespace jackfield::upperreg {
 
+/// The user's name here, without Thru's domain.
+std::string_view user_here(const Aor::Identity& id);
+
 class Aors {
  public:
   /// `path` empty: in memory only.
@@ -38,7 +41,7 @@ class Aors {
 
   std::size_t size() const { return all_.size(); }
   void each(const std::function<void(Aor&)>& visit) const;
-  /// Those of a Thru user in any domain.
+  /// Those of Thru in any domain of whom `user` is the name there, or here.
   void of_user(std::string_view user, const std::function<void(Aor&)>& visit) const;
 
  private:
@@ -46,6 +49,7 @@ class Aors {
   std::string derive(std::string_view what, std::string_view name) const;
   void replay(std::string_view record);
   Aor& enter(Aor::Identity identity);
+  void drop_user(std::string_view user, const Aor* aor);
   std::string record_of(const Aor& aor) const;
   void compact_when_due();
 

@@ -29,6 +29,21 @@ Task<bool> recall_and_show(std::shared_ptr<Core> core, Message& message, std::st
   co_return false;
 }
 
+/// What the caller is at another server. A user of ours who has an account in a domain of Thru is known by his own name here; by which
+/// connection he leaves says which, and else it has to be the only one.
+const Aor* caller_there(const Core& core, const Message& message, std::string_view line) {
+  const auto username = message.get(param::kUsername);
+  if (const auto* aor = core.aors->find(username); aor || username.empty()) return aor && aor->at_a() ? aor : nullptr;
+  const Aor* only = nullptr;
+  bool several = false;
+  core.aors->of_user(username, [&](const Aor& aor) {
+    if (!aor.at_a() || aor.kind != Kind::stored || user_here(aor.id) != username || (!line.empty() && aor.id.line != line)) return;
+    several = several || only;
+    only = &aor;
+  });
+  return several ? nullptr : only;
+}
+
 }  // namespace
 
 Verdict take_token(const Core& core, const Lines& lines, Message& message) {
@@ -56,9 +71,8 @@ Verdict identify(std::shared_ptr<Core> core, const Lines& lines, Message& messag
   const auto callto = message.get(param::kCallto);
   const bool own_server = callto.starts_with(kOwnServer);
   if (!own_server && !callto.starts_with(kLineTarget)) return false;
-  const auto* aor = core->aors->find(message.get(param::kUsername));
   // Whoever came in by a line is no phone of ours, whatever he is called.
-  if (aor && (!aor->at_a() || !message.get(param::kInLine).empty())) aor = nullptr;
+  const auto* aor = message.get(param::kInLine).empty() ? caller_there(*core, message, own_server ? std::string_view() : message.get(param::kLine)) : nullptr;
   if (own_server) {
     if (!aor) {
       message.set(param::kError, "forbidden").set(param::kReason, "the caller is registered at no other server");

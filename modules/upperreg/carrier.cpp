@@ -15,7 +15,8 @@ namespace jackfield::upperreg {
 namespace param = messages::param;
 namespace {
 
-constexpr int kOk = 200, kForbidden = 403, kServerError = 500, kUnavailable = 503, kGatewayTimeout = 504;
+constexpr std::size_t kLongestProof = 2048;
+constexpr int kOk = 200, kBadRequest = 400, kForbidden = 403, kServerError = 500, kUnavailable = 503, kGatewayTimeout = 504;
 constexpr std::string_view kReplyPrefix = "osip_", kRetryAfter = "osip_Retry-After", kNotAvailable = "The server there is not available";
 constexpr std::chrono::seconds kPromise{10};  // within that the registrar has told the stores what was agreed
 constexpr std::size_t kMostToldOfUri = 10000;
@@ -116,6 +117,12 @@ void end_refused(Core& core, Aor& aor, Kind kind, const Message& message, const 
   if (ended == kept.size() && aor.at_a() && ended != 0) core.apply(aor, AorEvent::refused, reason);
 }
 
+/// What the phone calls the server there, where it is that one (D19).
+std::string request_uri_of(const Message& message, std::string_view domain) {
+  const auto uri = sip::Uri::parse(message.get(param::kSipUri));
+  return uri && lower_host(uri->host) == domain ? std::string(message.get(param::kSipUri)) : std::string();
+}
+
 /// The verdict on the phone's REGISTER, which went with credentials of this kind.
 bool judge(Core& core, Aor& aor, Kind kind, Message& message, const Wish& wish, bool leaves, const Answer& answer) {
   const auto& settings = core.settings;
@@ -185,30 +192,40 @@ Task<bool> Carrier::carry(std::shared_ptr<Core> core, Carrier* self, Message& me
   auto decision = std::move(*decided);
   if (decision.what == Decision::What::here) co_return false;
   if (decision.what == Decision::What::refuse) co_return refuse(message, kForbidden, "You may not register there");
+  // A server may drop what is longer than it reads, and would seem to be away.
+  if (decision.kind == Kind::relayed && std::max(message.get(param::kAuthorization).size(), message.get(param::kProxyAuthorization).size()) > kLongestProof)
+    co_return refuse(message, kBadRequest, "Credentials Are Too Long");
 
   const auto& settings = core->settings;
   const auto& domain = mode == Mode::upper ? settings.domain : where.domain;
   const auto* aor = core->aors->get({.token = {}, .call_id = {}, .from_tag = {}, .name = name, .user = decision.user.empty() ? phone_user : decision.user, .domain = domain,
-                                     .request_uri = mode == Mode::thru ? std::string(message.get(param::kSipUri)) : std::string(), .line = line_of(mode, domain), .mode = mode},
+                                     .request_uri = {}, .line = line_of(mode, domain), .mode = mode},
                                     settings.max_aors);
   if (!aor) {
     core->log.error("event=too-many-aors limit={} reason=\"max_aors in upperreg.conf\"", settings.max_aors);
     co_return refuse_for_now(*core, message, kUnavailable, "Too many registrations");
   }
   const auto line = aor->id.line;
+  const bool ready = co_await Lines::ready(core, &self->lines_, line);
+  if (core->stopped) co_return false;
+  if (!ready) {
+    if (self->lines_.full()) co_return refuse_for_now(*core, message, kUnavailable, "Too many domains");
+    co_return refuse_for_now(*core, message, kServerError, kNotAvailable);
+  }
+  // Who waits for his turn waits for A, too. With kept credentials most need not.
+  auto place = decision.kind == Kind::relayed ? self->lines_.place(line) : nullptr;
+  if (decision.kind == Kind::relayed && !place) co_return refuse_for_now(*core, message, kGatewayTimeout, kNotAvailable);
   if (!co_await enter(core, name)) {
     if (!core->stopped) refuse_for_now(*core, message, kUnavailable, "Too many registrations at once");
     co_return !core->stopped;
   }
-  const bool ready = co_await Lines::ready(core, &self->lines_, line);
-  if (core->stopped) co_return false;
-  const bool done = ready && core->aors->find(name);
-  const bool before = done && core->aors->find(name)->at_a();
-  if (done) co_await ask_and_judge(core, self, message, name, std::move(decision));
-  else if (self->lines_.full()) refuse_for_now(*core, message, kUnavailable, "Too many domains");
-  else refuse_for_now(*core, message, kServerError, kNotAvailable);
+  const bool before = core->aors->find(name)->at_a();
+  co_await ask_and_judge(core, self, message, name, std::move(decision));
   if (core->stopped) co_return false;
   leave(*core, name);
+  place.reset();
+  if (self->lines_.forget_made_up(line))
+    if (const auto* gone = core->aors->find(name); gone && !gone->at_a() && !gone->busy) core->aors->forget(name);
   const auto* after = core->aors->find(name);
   // What A was told of has its token for good: it is on disk before the phone hears of it.
   if (!before && after && after->at_a()) co_await wait_until_saved(core, message, name);
@@ -256,8 +273,20 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
   }
   Question question{.kind = decision.kind, .expires = leaves ? std::chrono::seconds(0) : stored ? settings.of(aor->id.mode).interval : longest(left), .with_contact = !wish.only_asks(),
                     .authorization = stored ? std::string() : std::string(message.get(param::kAuthorization)),
-                    .proxy_authorization = stored ? std::string() : std::string(message.get(param::kProxyAuthorization))};
+                    .proxy_authorization = stored ? std::string() : std::string(message.get(param::kProxyAuthorization)), .request_uri = {}};
+  if (aor->id.mode == Mode::thru) question.request_uri = request_uri_of(message, aor->id.domain);
+  const auto request_uri = question.request_uri;
   const auto line = aor->id.line;
+  const auto place = stored ? self->lines_.place(line) : nullptr;
+  if (stored && !place) {
+    if (!leaves) {
+      refuse_for_now(*core, message, kGatewayTimeout, kNotAvailable);
+      co_return;
+    }
+    promise(*core, *aor, wish, {});  // A is told as soon as it is heard
+    agree(message, *aor, kForever);
+    co_return;
+  }
   const auto answer = co_await ask_server(core, name, std::move(question));
   if (core->stopped) co_return;
   aor = core->aors->find(name);
@@ -265,6 +294,7 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
     refuse_for_now(*core, message, kServerError, kNotAvailable);
     co_return;
   }
+  if (answer->agreed() && !request_uri.empty()) aor->id.request_uri = request_uri;  // A's own word for itself, for our refreshes
   if (stored && leaves && answer->silent()) {
     // We go on telling A; for the phone it is done.
     core->apply(*aor, AorEvent::silent, {});

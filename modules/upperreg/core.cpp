@@ -107,6 +107,7 @@ void leave(Core& core, const std::string& name) {
     core.queues.erase(line);
   }
   aor->busy = false;
+  if (aor->at_a() && core.phones(*aor).empty()) core.apply(*aor, AorEvent::emptied, "the last phone is gone");  // meanwhile
   if (aor->at_a() && !core.agenda_of.contains(name)) core.plan(*aor);  // its time came meanwhile
 }
 

@@ -20,7 +20,8 @@ constexpr std::size_t kSha256Digits = 64;
 Message question_for(Core& core, Aor& aor, const Question& question) {
   Message out(messages::kUpstreamRegister.name, core.now());
   out.add(param::kLine, aor.id.line).add(param::kUsername, aor.id.user).add(param::kDomain, aor.id.domain);
-  out.add(param::kSipUri, aor.id.request_uri.empty() ? "sip:" + aor.id.domain : aor.id.request_uri);
+  const auto& uri = question.request_uri.empty() ? aor.id.request_uri : question.request_uri;
+  out.add(param::kSipUri, uri.empty() ? "sip:" + aor.id.domain : uri);
   out.add(param::kSipCallid, aor.id.call_id).add(param::kFromTag, aor.id.from_tag).add(param::kSipCseq, static_cast<long long>(core.aors->next_cseq(aor)));
   if (question.with_contact) {
     const auto expires = question.expires.count() == 0 ? question.expires : std::max(question.expires, aor.min_expires);
@@ -39,7 +40,7 @@ Message question_for(Core& core, Aor& aor, const Question& question) {
 
 Answer read(const Message& message, bool handled) {
   Answer out{.code = handled ? static_cast<int>(message.number(param::kCode)) : 0, .reason = std::string(message.get(param::kReason)), .error = std::string(message.get(param::kError)),
-             .granted = std::chrono::seconds(std::max(0ll, message.number(param::kExpires))), .contacts = {}, .headers = {}, .server = std::string(message.get(param::kAddress))};
+             .granted = std::chrono::seconds(std::max(0ll, message.number(param::kExpires))), .contacts = {}, .headers = {}, .server = std::string(message.get(param::kAddress)), .asked = {}};
   for (const auto& [name, value] : message.parameters()) {
     if (name == param::kSipContact.name) out.contacts.emplace_back(value);
     else if (const auto* passed = std::ranges::find_if(kPassed, [&](const auto& one) { return one.name == name; }); passed != std::end(kPassed))
@@ -55,6 +56,7 @@ Task<std::optional<Answer>> ask_server(std::shared_ptr<Core> core, std::string n
     auto* aor = core->aors->find(name);
     if (!aor) co_return std::nullopt;
     auto message = question_for(*core, *aor, question);
+    const auto asked = core->now();
     core->sent.add();
     auto verdict = core->engine.bus().dispatch(message);
     const bool handled = co_await settle(std::move(verdict));
@@ -62,6 +64,7 @@ Task<std::optional<Answer>> ask_server(std::shared_ptr<Core> core, std::string n
     aor = core->aors->find(name);
     if (!aor) co_return std::nullopt;
     auto answer = read(message, handled);
+    answer.asked = asked;
     aor->cseq = std::max(aor->cseq, static_cast<std::uint32_t>(std::clamp(message.number(param::kSipCseq), 0ll, 0x7fffffffll)));  // challenges that were answered
     if (answer.code == 0) {
       core->unanswered.add();

@@ -16,6 +16,7 @@ struct Question {
   std::chrono::seconds expires{0};
   bool with_contact = true;  ///< false: only asks what is registered
   std::string authorization, proxy_authorization;  ///< the phone's own
+  std::string request_uri = {};                    ///< Thru: the phone's own
 };
 
 struct Answer {
@@ -25,6 +26,7 @@ struct Answer {
   std::vector<std::string> contacts;  ///< all that A lists
   std::vector<std::pair<std::string, std::string>> headers;  ///< challenges, Retry-After and the like, as they are spelt
   std::string server;
+  WallTime asked{};
 
   bool agreed() const { return code >= 200 && code < 300; }
   bool challenges() const { return code == 401 || code == 407; }

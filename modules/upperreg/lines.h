@@ -23,12 +23,31 @@ class Lines {
   void refresh();
   /// True when the connection is there, or could be begun now.
   static Task<bool> ready(std::shared_ptr<Core> core, Lines* lines, std::string name);
-  /// Thru: ends connections that no AOR has.
-  void release_idle();
+  /// Thru: ends connections that no AOR has; where room is needed, those by which nobody is registered, too.
+  void release_idle(bool room_needed = false);
+  /// Thru: a connection to a domain that *.SUFFIX allows, which no server has ever answered for and nobody waits for: a phone made it up.
+  bool forget_made_up(const std::string& name);
+  /// A place among the phones that wait for a server; it is given back whatever way the waiting ends.
+  class Place {
+   public:
+    Place(std::shared_ptr<Core> core, Lines& lines, std::string name) : core_(std::move(core)), lines_(&lines), name_(std::move(name)) {}
+    Place(const Place&) = delete;
+    ~Place() {
+      if (!core_->stopped) lines_->give_back(name_);
+    }
+
+   private:
+    std::shared_ptr<Core> core_;
+    Lines* lines_;
+    std::string name_;
+  };
+  /// Null: the server does not answer, as somebody else is finding out already, or as many wait as may.
+  std::unique_ptr<Place> place(const std::string& name);
   /// What an answer, or that there was none, says of the server.
   enum class News : std::uint8_t { none, moved, back };  ///< another server than before answered; it answers again
   News heard(const std::string& line, const std::string& server);
-  void missed(const std::string& line);
+  /// What was `asked` then was not answered. Where others were heard since, it was that request and not the server.
+  void missed(const std::string& line, WallTime asked);
   /// One server may have several domains: a call from it comes in by any of their connections.
   bool same_server(std::string_view one, std::string_view other) const;
   bool known(std::string_view line) const { return all_.contains(line); }
@@ -40,6 +59,10 @@ class Lines {
     bool online = true;
     bool silent = false;   ///< its last answer was none
     bool told = false;     ///< user.notify has come once
+    bool unheard = false;  ///< nothing at all came back lately
+    bool beginning = false;      ///< user.login is being answered
+    WallTime last_heard{}, tried{};  ///< tried: when a phone was let through though the server was not heard
+    std::size_t waiting = 0;     ///< phones
     std::string probed;    ///< the AOR that was asked for last
     std::vector<std::pair<std::string, std::string>> login;  ///< as performed
   };
@@ -51,9 +74,11 @@ class Lines {
   Message login(std::string_view name, std::string_view operation) const;
   void send(std::string_view name, std::string_view operation);
   bool configured(std::string_view name) const;
+  void give_back(const std::string& name);
 
   std::shared_ptr<Core> core_;
   std::map<std::string, Line, std::less<>> all_;
+  std::size_t waiting_ = 0;  ///< by all of them
 };
 
 }  // namespace jackfield::upperreg

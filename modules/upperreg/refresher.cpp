@@ -119,7 +119,8 @@ Task<> Refresher::work(std::shared_ptr<Core> core, Refresher* self, std::string 
     leave(*core, name);
     co_return;
   }
-  // A phone may have come, or the last one gone, while we waited.
+  // A phone may have come, or the last one gone, while we waited; or what was promised never came.
+  if (core->phones(*aor).empty()) core->apply(*aor, AorEvent::emptied, "the last phone is gone");
   if (aor->state() == AorState::leaving && !core->phones(*aor).empty()) core->apply(*aor, AorEvent::granted, {}, aor->remaining(core->now()));
   const bool leaves = aor->state() == AorState::leaving;
   Question question{.kind = Kind::stored, .expires = leaves ? std::chrono::seconds(0) : core->settings.of(aor->id.mode).interval, .with_contact = true, .authorization = {}, .proxy_authorization = {}};
@@ -148,7 +149,8 @@ Task<> Refresher::work(std::shared_ptr<Core> core, Refresher* self, std::string 
 }
 
 void Refresher::heard(const std::string& line, const Answer& answer) {
-  if (answer.silent()) return lines_.missed(line);
+  if (answer.unheard()) return lines_.missed(line, answer.asked);
+  if (answer.silent()) return (void)lines_.heard(line, answer.server);  // of this user it knows nothing now; others are not the worse for it
   switch (lines_.heard(line, answer.server)) {
     case Lines::News::none: return;
     case Lines::News::moved: resync(line, kMoved); return;

@@ -22,6 +22,9 @@ constexpr Key kGeneralKeys[] = {
      .max = 10000000},
     {.name = "max_domains", .type = KeyType::integer, .fallback = "100", .unit = "", .doc = "How many domains Thru has connections to at once; phones of more are answered 503.", .min = 1,
      .max = 10000},
+    {.name = "max_waiting", .type = KeyType::integer, .fallback = "256", .unit = "",
+     .doc = "How many phones' REGISTERs wait for the answer of one server at once; more are answered 504 with Retry-After. While a server does not answer, all are but one "
+            "every few seconds, which finds out.", .min = 1, .max = 10000},
     {.name = "file", .type = KeyType::text, .fallback = "upperreg-bindings.conf", .unit = "",
      .doc = "Where the phones' registrations are kept, below the state directory, with the journal that makes them survive a crash beside it; what was agreed with the "
             "other servers is in upperreg-aors.journal. Empty: both are kept in memory only.",
@@ -150,6 +153,7 @@ UpperregSettings read_settings(const Settings& settings, Problems& problems) {
   out.registrations_per_second = count("registrations_per_second");
   out.max_aors = count("max_aors");
   out.max_domains = count("max_domains");
+  out.max_waiting = count("max_waiting");
   out.file = settings.text(kGeneral, "file");
   out.sync = settings.boolean(kGeneral, "sync");
   const auto priority = [&](std::string_view key) { return static_cast<int>(settings.integer(kGeneral, key)); };

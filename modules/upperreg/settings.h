@@ -40,7 +40,7 @@ struct UpperregSettings {
   std::vector<std::string> thru_domains;  ///< lower case; `*.suffix` is kept as `.suffix`
   std::chrono::seconds relay_expires{120};
   Duration probe_interval{10000}, retry_interval{5000};
-  std::size_t registrations_per_second = 500, max_aors = 100000, max_domains = 100;
+  std::size_t registrations_per_second = 500, max_aors = 100000, max_domains = 100, max_waiting = 256;
   std::string file;
   bool sync = true;
   int upstream_priority = 50, auth_priority = 60, register_priority = 60, entry_priority = 30, route_priority = 110, execute_priority = 70;

@@ -121,6 +121,45 @@ TEST_CASE("a call to A carries what its caller is there: relayed credentials pas
   CHECK_FALSE(execute({{"callto", "sip/sip:d@10.0.0.1"}, {"line", "upper"}, {"username", "d"}}).has("contact_user"));
 }
 
+TEST_CASE("Thru with kept credentials, in sip's order: proved as our user, bound and called as the other server's, and calling as that") {
+  Site site(kThru);
+  site.users["d"] = {{"thru_domain", "a1.example"}, {"thru_username", "4930"}, {"thru_password", "secret"}};
+  auto unproved = site.upstream({.domain = "a1.example"});
+  REQUIRE_FALSE(site.ask(unproved));  // sip asks user.auth for d, and proves him
+  auto proved = site.upstream({.domain = "a1.example", .authenticated = true});
+  REQUIRE(site.ask(proved));
+  REQUIRE(proved.number("code") == 200);
+  CHECK(proved.get("username") == "d@a1.example");
+  const auto keep = [&](std::string_view username) {
+    auto kept = site.message("user.register", {{"username", username}, {"driver", "sip"}, {"data", "sip/sip:d@10.0.0.1:5060"}, {"binding", "k1"}, {"expires", "3600"}});
+    Site::add_flow(kept, "10.0.0.1:5060");
+    return site.ask(kept);
+  };
+  CHECK_FALSE(keep("d"));  // nobody's but his own
+  CHECK(keep("d@a1.example"));
+  CHECK(site.bindings() == Lines{"d@a1.example sip/sip:d@10.0.0.1:5060"});
+  CHECK(site.seen() == Lines{"4930@a1.example 3600"});
+  CHECK(route(site, site.contacts["4930@a1.example"], {{"in_line", "thru.a1.example"}}) == "sip/sip:d@10.0.0.1:5060");
+  // His calls are d's, as he proved; to A he is what he is there.
+  for (const auto* callto : {"upper/8a", "line/8a"}) {
+    auto call = site.message("call.execute", {{"callto", callto}, {"username", "d"}, {"caller", "x"}});
+    if (std::string_view(callto) == "line/8a") call.set("line", "thru.a1.example");
+    CHECK_FALSE(site.ask(call));
+    CHECK(call.get("callto") == "line/8a");
+    CHECK(call.get("line") == "thru.a1.example");
+    CHECK(call.get("caller") == "4930");
+    CHECK(call.get("password") == "secret");
+    CHECK(call.get("contact_user") == site.contacts["4930@a1.example"]);
+  }
+  auto nobody = site.message("call.execute", {{"callto", "upper/8a"}, {"username", "4930"}});
+  CHECK_FALSE(site.ask(nobody));
+  CHECK(nobody.get("error") == "forbidden");  // what he is called there is no user of ours
+  // The last phone is gone: A hears it.
+  site.unregister({{"username", "d@a1.example"}, {"binding", "k1"}});
+  site.engine().advance(1s);
+  CHECK(site.seen() == Lines{"4930@a1.example 0"});
+}
+
 TEST_CASE("kept credentials are asked for again after a restart") {
   auto engine = std::make_shared<TestEngine>();
   constexpr std::string_view kKept = "[general]\nprobe_interval=0\n[upper]\nserver=a.example\n";

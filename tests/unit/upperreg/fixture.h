@@ -149,6 +149,7 @@ class Site : public ModuleHost {
   std::string server_address = "192.0.2.1:5060";
   std::vector<std::pair<std::string, std::string>> headers;
   std::map<std::string, std::string> contacts;  ///< of user@domain: the token A has
+  std::set<std::string> nowhere;                ///< domains without a server
   std::set<std::string> forgets;                ///< its 200 does not list the contact
   std::vector<long long> cseqs;
   std::set<std::string> call_ids;
@@ -165,7 +166,7 @@ class Site : public ModuleHost {
     cseqs.push_back(message.number("sip_cseq"));
     call_ids.insert(std::string(message.get("sip_callid")));
     if (meanwhile) std::exchange(meanwhile, nullptr)();
-    if (away) {
+    if (away || nowhere.contains(std::string(message.get("domain")))) {
       message.set("error", "noconn").set("reason", "no server answers");
       return false;
     }
