@@ -275,6 +275,7 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
                     .authorization = stored ? std::string() : std::string(message.get(param::kAuthorization)),
                     .proxy_authorization = stored ? std::string() : std::string(message.get(param::kProxyAuthorization)), .request_uri = {}};
   if (aor->id.mode == Mode::thru) question.request_uri = request_uri_of(message, aor->id.domain);
+  question.antiloop = message.get(param::kAntiloop);  // a domain that leads back to us ends some time
   const auto request_uri = question.request_uri;
   const auto line = aor->id.line;
   const auto place = stored ? self->lines_.place(line) : nullptr;

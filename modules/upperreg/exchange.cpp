@@ -27,6 +27,7 @@ Message question_for(Core& core, Aor& aor, const Question& question) {
     const auto expires = question.expires.count() == 0 ? question.expires : std::max(question.expires, aor.min_expires);
     out.add(param::kContactUser, aor.id.token).add(param::kExpires, static_cast<long long>(expires.count()));
   }
+  if (!question.antiloop.empty()) out.add(param::kAntiloop, question.antiloop);
   if (!question.authorization.empty()) out.add(param::kAuthorization, question.authorization);
   if (!question.proxy_authorization.empty()) out.add(param::kProxyAuthorization, question.proxy_authorization);
   if (question.kind == Kind::stored) {

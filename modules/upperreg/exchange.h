@@ -17,6 +17,7 @@ struct Question {
   bool with_contact = true;  ///< false: only asks what is registered
   std::string authorization, proxy_authorization;  ///< the phone's own
   std::string request_uri = {};                    ///< Thru: the phone's own
+  std::string antiloop = {};                       ///< the hops that the phone's request has left
 };
 
 struct Answer {

@@ -182,6 +182,14 @@ TEST_CASE("Thru: domains that phones make up take no room, and no server of thei
   CHECK(site.registers({.domain = "x.far.example"}) == "200 120");
 }
 
+TEST_CASE("a REGISTER that goes round in circles has its hops counted; one of our own begins anew") {
+  Site site(kUpper);
+  REQUIRE(site.registers({}, {{"antiloop", "7"}}) == "200 120");
+  CHECK(site.last["antiloop"] == "7");
+  REQUIRE(site.registers({}) == "200 120");
+  CHECK_FALSE(site.last.contains("antiloop"));
+}
+
 TEST_CASE("Thru: a stranger's Request-URI is for his own request only") {
   Site site(kThru);
   site.code = 401;
