@@ -5,6 +5,7 @@
 #include "conf/conf_text.h"
 #include "digest/password.h"
 #include "settings.h"
+#include "text/trimmed.h"
 #include "users_text.h"
 
 #include <fmt/format.h>
@@ -151,13 +152,16 @@ class UserCommand : command::Verb {
 
   static std::optional<std::string> bad_import(const conf::Line& line, std::set<std::string>& names) {
     const std::string name(line.name);
+    const auto content = trimmed(line.text, " \t\r\n");
+    // Whoever reads the file takes these for the ends of lines.
+    if (content.find_first_of(std::string_view("\r\0", 2)) != std::string_view::npos) return "a carriage return or a zero byte stands within a line";
     switch (line.kind) {
       case conf::LineKind::header:
         if (const auto bad = bad_user_name(name)) return fmt::format("[{}]: {}", name, *bad);
         if (!names.insert(name).second) return fmt::format("user {} comes twice", name);
         return std::nullopt;
       case conf::LineKind::key: return line.section.empty() ? std::optional(fmt::format("{}= stands before the first [USER]", name)) : std::nullopt;
-      case conf::LineKind::other: return line.text.starts_with("[$") ? std::optional("directives such as [$include] are for regfile.conf itself") : std::nullopt;
+      case conf::LineKind::other: return content.starts_with('[') ? std::optional("directives such as [$include] are for regfile.conf itself") : std::nullopt;
     }
     return std::nullopt;
   }

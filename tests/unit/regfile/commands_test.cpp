@@ -169,7 +169,7 @@ TEST_CASE("BR-16 user export prints what user import takes, elsewhere") {
 TEST_CASE("BR-16 user import takes all or nothing") {
   Shell shell;
   write_text(shell.file, kFile);
-  for (const auto* bad : {"", "; nobody\n", "password=x\n", "[103]\npassword=x\n[101]\npassword=y\n", "[103]\n[103]\n", "[general]\nauth=1\n", "[103]\n[$include other]\n"}) {
+  for (const auto* bad : {"", "; nobody\n", "password=x\n", "[103]\npassword=x\n[101]\npassword=y\n", "[103]\n[103]\n", "[general]\nauth=1\n", "[103]\n[$include other]\n", "[103]\n \t[$include other]\n", "[103]\n[ $include other]\n", "[103]\npassword=x\r[$include other]\n"}) {
     CAPTURE(bad);
     CHECK(shell.run({"import"}, bad) == 1);
     CHECK_FALSE(shell.reload);
