@@ -1,5 +1,6 @@
 #include "admission/gate.h"
 
+#include <jackfield/message_text.h>
 #include <jackfield/messages/user.h>
 
 #include <algorithm>
@@ -74,6 +75,16 @@ Sender sender_of(const line::Line& line) {
 
 bool begins_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
+/// What the answer says beyond `given`, but for what was meant for us. A call's routing has no use for what others keep secret.
+void take_parameters(const jackfield::Message& answer, std::size_t given, bool secrets_too, Sender& sender) {
+  const auto parameters = answer.parameters();
+  for (const auto& [name, value] : parameters.subspan(std::min(given, parameters.size()))) {
+    const bool ours = name == param::kHandlers.name || name == param::kUsername.name || begins_with(name, kOnFailure) ||
+                      name == param::kHa1Md5.name || name == param::kHa1Sha256.name || name == param::kHa1Realm.name;
+    if (!ours && (secrets_too || !is_secret(name))) sender.parameters.emplace_back(name, value);
+  }
+}
+
 }  // namespace
 
 Gate::Gate(Core& core)
@@ -91,6 +102,18 @@ std::chrono::seconds Gate::now() const {
 }
 
 void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done, Transaction begun) {
+  // Another server may only call who was registered there; whoever registered him knows. Its address alone may be anybody's whose name a
+  // phone wrote.
+  const auto* upstream = core_.connections && purpose != Purpose::registration ? core_.connections->upstream_at(request.flow.remote) : nullptr;
+  if (!upstream) return admit_known(request, purpose, done, begun);
+  auto question = ask(request, purpose, nullptr);
+  question->upstream = upstream->name();
+  question->message.add(param::kInLine, question->upstream);
+  question->given = question->message.parameters().size();
+  put(std::move(question), request, begun, nullptr, done);
+}
+
+void Gate::admit_known(const IncomingRequest& request, Purpose purpose, const Done& done, Transaction begun) {
   const auto& access = core_.listener(request.flow).access;
   const auto& source = request.flow.remote;
   // D2 (1). A registration is a user's, also of a connection that registers here.
@@ -108,12 +131,15 @@ void Gate::admit(const IncomingRequest& request, Purpose purpose, Done done, Tra
   if (given && !digest_.is_fresh(given->nonce, source, now(), core_.settings->nonce_lifetime))
     return challenge(request, begun, Stale::yes);
 
-  auto question = ask(request, purpose, given);
+  put(ask(request, purpose, given), request, begun, given, done);
+}
+
+void Gate::put(std::unique_ptr<Question> question, const IncomingRequest& request, Transaction begun, const AuthHeader* credentials, const Done& done) {
   auto verdict = core_.engine.bus().dispatch(question->message);
-  if (verdict.immediate()) return decide(request, begun, *question, verdict.handled(), given, done);
+  if (verdict.immediate()) return decide(request, begun, *question, verdict.handled(), credentials, done);
   const auto transaction = begun ? begun : core_.transactions.begin(request);
   waiting_.insert(transaction.value);
-  core_.engine.spawn("sip.auth", finish(this, alive_, transaction, std::move(question), std::move(verdict), std::move(done)));
+  core_.engine.spawn("sip.auth", finish(this, alive_, transaction, std::move(question), std::move(verdict), done));
 }
 
 Task<> Gate::finish(Gate* gate, std::weak_ptr<void> alive, Transaction transaction, std::unique_ptr<Question> question,
@@ -166,9 +192,22 @@ std::unique_ptr<Gate::Question> Gate::ask(const IncomingRequest& request, Purpos
 
 void Gate::decide(const IncomingRequest& request, Transaction transaction, Question& question, bool handled,
                   const AuthHeader* credentials, const Done& done) {
+  if (!question.upstream.empty()) return decide_upstream(request, transaction, question, handled, done);
   if (!question.with_credentials) return decide_stranger(request, transaction, question, handled, done);
   if (!credentials) return challenge(request, transaction, Stale::no);  // the realm changed while the store was asked
   decide_user(request, transaction, question, handled, *credentials, done);
+}
+
+void Gate::decide_upstream(const IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done) {
+  const auto& message = question.message;
+  const auto code = asked_code(message);
+  if (message.retvalue() == "-" || code) return refuse(request, transaction, code.value_or(403), {}, "user.auth refused the source");
+  // Several of them may be at one address: whom it calls says which.
+  const auto* line = core_.connections ? core_.connections->find(message.get(param::kInLine)) : nullptr;
+  if (!handled || !message.retvalue().empty() || !line || line->settings().type != line::Type::upstream) return admit_known(request, question.purpose, done, transaction);
+  auto sender = sender_of(*line);
+  take_parameters(message, question.given, false, sender);
+  done(sender, request, transaction);
 }
 
 void Gate::decide_stranger(const IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done) {
@@ -222,12 +261,7 @@ void Gate::pass(const IncomingRequest& request, Transaction transaction, Questio
   sender.username = message.get(param::kUsername);
   if (sender.username.empty() && question.purpose == Purpose::registration) sender.username = unescape(request.message.to()->uri.user);
   sender.kind = sender.username.empty() ? Sender::Kind::trusted : Sender::Kind::user;
-  const auto parameters = message.parameters();
-  for (const auto& [name, value] : parameters.subspan(std::min(question.given, parameters.size()))) {
-    const bool ours = name == param::kHandlers.name || name == param::kUsername.name || begins_with(name, kOnFailure) ||
-                      name == param::kHa1Md5.name || name == param::kHa1Sha256.name || name == param::kHa1Realm.name;
-    if (!ours) sender.parameters.emplace_back(name, value);
-  }
+  take_parameters(message, question.given, question.purpose == Purpose::registration, sender);
   // A rule that named the user vouches for the caller's number too; credentials vouch for the user only.
   if ((proved || question.with_credentials || question.purpose == Purpose::registration) &&
       !has_own_number(request, question.purpose, sender)) {

@@ -35,12 +35,17 @@ class Gate final : public Admission {
     std::size_t given;  ///< parameters that were ours; later ones are the answer's
     Purpose purpose;
     bool with_credentials;
+    std::string upstream = {};  ///< set: whether it is a call by this upstream connection
   };
   enum class Stale : bool { no, yes };
 
   std::unique_ptr<Question> ask(const stack::IncomingRequest& request, Purpose purpose, const AuthHeader* credentials) const;
   void decide(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled,
               const AuthHeader* credentials, const Done& done);
+  /// D2 (1) where the source is no other server's that calls are taken from as they come.
+  void admit_known(const stack::IncomingRequest& request, Purpose purpose, const Done& done, Transaction begun);
+  void put(std::unique_ptr<Question> question, const stack::IncomingRequest& request, Transaction begun, const AuthHeader* credentials, const Done& done);
+  void decide_upstream(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done);
   void decide_stranger(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled, const Done& done);
   void decide_user(const stack::IncomingRequest& request, Transaction transaction, Question& question, bool handled,
                    const AuthHeader& credentials, const Done& done);

@@ -60,8 +60,10 @@ class Connections {
   /// Null: there is none of that name, or it is disabled.
   virtual const Line* find(std::string_view name) const = 0;
   /// The connection this request belongs to: the one whose contact it was sent to, or one whose servers or allowed addresses are its
-  /// source. Null: none.
+  /// source. Null: none. Never an upstream connection.
   virtual const Line* entry(const stack::FlowId& flow, const Message& request) const = 0;
+  /// The upstream connection whose servers or allowed addresses are the source. Null: none.
+  virtual const Line* upstream_at(const net::Address& source) const = 0;
   /// Whether the source is a connection's server or among its allowed addresses (D7: never banned).
   virtual bool is_source(const net::Address& source) const = 0;
   /// Nothing: there is no such connection, or none that calls can leave by.

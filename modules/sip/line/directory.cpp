@@ -7,7 +7,7 @@ namespace jackfield::sip::line {
 
 void Directory::set(LineNumber number, const ConnectionSettings& settings, std::string contact, std::vector<net::Address> servers) {
   const auto known = entries_.find(number);
-  if (known != entries_.end() && known->second.servers == servers && known->second.contact == contact && known->second.username == settings.username &&
+  if (known != entries_.end() && known->second.servers == servers && known->second.contact == contact && known->second.upstream == (settings.type == Type::upstream) && known->second.username == settings.username &&
       known->second.match_port == settings.match_port && known->second.match_user == settings.match_user &&
       std::ranges::equal(known->second.networks, settings.allowed, {}, &net::Cidr::text, &net::Cidr::text))
     return;
@@ -19,7 +19,7 @@ void Directory::set(LineNumber number, const ConnectionSettings& settings, std::
   if (!settings.username.empty()) by_user_[settings.username].push_back(number);
   if (!settings.allowed.empty()) with_networks_.push_back(number);
   if (!contact.empty()) by_contact_[contact] = number;
-  entries_[number] = {settings.name, settings.username, std::move(contact), std::move(servers), settings.allowed, settings.match_port, settings.match_user};
+  entries_[number] = {settings.name, settings.type == Type::upstream, settings.username, std::move(contact), std::move(servers), settings.allowed, settings.match_port, settings.match_user};
 }
 
 void Directory::erase(LineNumber number) {
@@ -61,21 +61,33 @@ LineNumber Directory::find(const net::Address& source, std::string_view user, st
   if (const auto users = by_user_.find(std::string(user)); users != by_user_.end())
     for (const auto number : users->second) {
       const auto& entry = entries_.at(number);
-      if (entry.match_user.value_or(true) && entry.has(source)) return number;
+      if (!entry.upstream && entry.match_user.value_or(true) && entry.has(source)) return number;
     }
   // A number that is dialled through says nothing of whose it is: one that does not insist on its user, the first by name.
   LineNumber first = 0;
   for (const auto number : at(source)) {
     const auto& entry = entries_.at(number);
-    if (entry.match_user.value_or(false)) continue;
+    if (entry.upstream || entry.match_user.value_or(false)) continue;
     if (first == 0 || entry.name < entries_.at(first).name) first = number;
   }
   return first;
 }
 
+LineNumber Directory::find_upstream(const net::Address& source) const {
+  LineNumber first = 0;
+  for (const auto number : at(source))
+    if (const auto& entry = entries_.at(number); entry.upstream && (first == 0 || entry.name < entries_.at(first).name)) first = number;
+  return first;
+}
+
 bool Directory::is_source(const net::Address& source) const {
-  if (by_address_.contains(source.with_port(0))) return true;
-  return std::ranges::any_of(with_networks_, [&](LineNumber number) { return entries_.at(number).has(source); });
+  if (const auto there = by_address_.find(source.with_port(0)); there != by_address_.end())
+    if (std::ranges::any_of(there->second, [&](LineNumber number) { return !entries_.at(number).upstream; })) return true;
+  return std::ranges::any_of(with_networks_, [&](LineNumber number) {
+    const auto& entry = entries_.at(number);
+    if (!entry.upstream) return entry.has(source);
+    return std::ranges::any_of(entry.networks, [&](const net::Cidr& network) { return network.contains(source); });
+  });
 }
 
 }  // namespace jackfield::sip::line

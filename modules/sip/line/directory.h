@@ -22,13 +22,19 @@ class Directory {
   void set(LineNumber number, const ConnectionSettings& settings, std::string contact, std::vector<net::Address> servers);
   void erase(LineNumber number);
 
-  /// `user`: of the Request-URI, unescaped. 0: none.
+  /// `user`: of the Request-URI, unescaped. 0: none. An upstream connection is never meant: who registers there by us says which calls are
+  /// answers to that.
   LineNumber find(const net::Address& source, std::string_view user, std::string_view contact) const;
+  /// The upstream connection that has this source, the first by name; 0: none.
+  LineNumber find_upstream(const net::Address& source) const;
+  /// Of an upstream connection the allowed addresses alone: whose its servers' names lead to, others may say.
   bool is_source(const net::Address& source) const;
 
  private:
   struct Entry {
-    std::string name, username, contact;
+    std::string name;
+    bool upstream;
+    std::string username, contact;
     std::vector<net::Address> servers;
     std::vector<net::Cidr> networks;
     bool match_port;

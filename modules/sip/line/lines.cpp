@@ -197,6 +197,11 @@ const Line* Lines::entry(const stack::FlowId& flow, const Message& request) cons
   return number == 0 ? nullptr : impl_->table.find(number);
 }
 
+const Line* Lines::upstream_at(const net::Address& source) const {
+  const auto number = impl_->directory.find_upstream(source);
+  return number == 0 ? nullptr : impl_->table.find(number);
+}
+
 bool Lines::is_source(const net::Address& source) const { return impl_->directory.is_source(source); }
 
 std::optional<Exit> Lines::exit(std::string_view name) const {

@@ -33,6 +33,7 @@ class Lines final : public Connections {
 
   const Line* find(std::string_view name) const override;
   const Line* entry(const stack::FlowId& flow, const Message& request) const override;
+  const Line* upstream_at(const net::Address& source) const override;
   bool is_source(const net::Address& source) const override;
   std::optional<Exit> exit(std::string_view name) const override;
   void failed(std::string_view name, ServerIndex server, const stack::Hop* hop, Failure failure) override;

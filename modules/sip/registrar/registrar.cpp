@@ -1,5 +1,6 @@
 #include "registrar/registrar.h"
 
+#include <jackfield/message_text.h>
 #include <jackfield/messages/user.h>
 
 #include <fmt/format.h>
@@ -234,6 +235,7 @@ jackfield::Message* Registrar::next(Job& job, const IncomingRequest* request) {
   if (job.stage == Job::Stage::upstream) {
     job.stage = Job::Stage::changes;
     if (job.refusal || job.renamed) return nullptr;
+    std::erase_if(job.sender.parameters, [](const auto& parameter) { return is_secret(parameter.first); });  // they were for the other server
     if (request && !job.agreement && !core_.settings->is_our_domain(request->message.to()->uri.host)) {  // D12: nobody carries it
       job.refusal = Refusal{.code = 404, .phrase = {}};
       return nullptr;

@@ -65,6 +65,56 @@ TEST_CASE_FIXTURE(Entry, "SP-12 A call from elsewhere is a stranger's, and a reg
   CHECK(site.admitted.empty());
 }
 
+TEST_CASE_FIXTURE(Entry, "D2 A call from another server's address is let in where whoever registered there knows it, by the connection he names") {
+  up.own.type = line::Type::upstream;
+  up.own.domain = "a.example";
+  auto& thru = table.all["thru"];
+  thru.own.name = "thru";
+  thru.own.type = line::Type::upstream;
+  std::string asked, other;
+  bool handled = true;
+  site.install(messages::kUserAuth, [&](jackfield::Message& m) -> Verdict {
+    if (!m.has("in_line")) return false;
+    asked = fmt::format("{} {} {}", m.get("in_line"), m.get("called"), m.has("username"));
+    if (!other.empty()) m.set("in_line", other);
+    if (handled) m.set("upper_secret", "s").set("note", "n");
+    return handled;
+  });
+  CHECK(caller.send("")->code == 480);
+  CHECK(asked == "up 201 false");
+  REQUIRE(site.admitted.size() == 1);
+  CHECK(site.admitted[0].kind == Sender::Kind::line);
+  CHECK(site.admitted[0].line == "up");
+  CHECK(site.admitted[0].username.empty());
+  CHECK(parameter("domain") == "a.example");
+  CHECK(parameter("note") == "n");
+  CHECK(parameter("upper_secret").empty());
+  other = "thru";
+  CHECK(caller.send("")->code == 480);
+  CHECK(site.admitted.at(1).line == "thru");
+  // Whom nobody knows is a stranger, with a password a user, and where a trunk is at the same address the trunk's.
+  handled = false, other.clear();
+  CHECK(caller.send("")->code == 401);
+  caller.from = "200";
+  CHECK(caller.request("").code == 480);
+  CHECK(site.admitted.at(2).username == "200");
+  table.all["trunk"].own = {.name = "trunk", .type = line::Type::trunk, .allowed = up.own.allowed};
+  caller.authorization.clear();
+  CHECK(caller.send("")->code == 480);
+  CHECK(site.admitted.at(3).line == "trunk");
+}
+
+TEST_CASE_FIXTURE(Entry, "What user.auth keeps secret for another server goes no further than a registration's question") {
+  up.own.allowed.clear();
+  site.users["200"].parameters = {{"upper_password", "p"}, {"password", "q"}, {"context", "c"}};
+  caller.from = "200";
+  CHECK(caller.request("").code == 480);
+  REQUIRE(site.admitted.size() == 1);
+  CHECK(parameter("context") == "c");
+  CHECK(parameter("password").empty());
+  CHECK(parameter("upper_password").empty());
+}
+
 TEST_CASE_FIXTURE(Entry, "D7 A connection's addresses are never banned") {
   guard::Guard guard(site.engine);
   guard.attach(site.core);

@@ -31,7 +31,12 @@ class ConnectionTable final : public line::Connections {
   }
   const line::Line* entry(const stack::FlowId& flow, const Message&) const override {
     for (const auto& [name, line] : all)
-      if (is_of(line, flow.remote)) return &line;
+      if (line.own.type != line::Type::upstream && is_of(line, flow.remote)) return &line;
+    return nullptr;
+  }
+  const line::Line* upstream_at(const net::Address& source) const override {
+    for (const auto& [name, line] : all)
+      if (line.own.type == line::Type::upstream && is_of(line, source)) return &line;
     return nullptr;
   }
   bool is_source(const net::Address& source) const override {

@@ -85,7 +85,7 @@ TEST_CASE("BR-1: a carried REGISTER is the user's own for the other server, with
   CHECK(w.main.bindings.size() == 1);
 }
 
-TEST_CASE("An upstream connection registers nobody by itself, is left by calls, and its servers' calls are its own without allowed=") {
+TEST_CASE("An upstream connection registers nobody by itself, is left by calls, and spares nobody but whom allowed= names") {
   Upstream w(Said{{"allowed", "198.51.100.0/24"}});
   w.run(60s);
   CHECK(w.sent("REGISTER").empty());
@@ -93,7 +93,16 @@ TEST_CASE("An upstream connection registers nobody by itself, is left by calls, 
   CHECK(w.lines->exit("upper")->servers.size() == 2);
   CHECK(w.lines->exit("upper")->servers.front().host == "example.net");
   CHECK(w.lines->find("upper")->settings().type == Type::upstream);
-  for (const auto source : {"192.0.2.10:5060", "192.0.2.11:4321", "198.51.100.9:5060"}) CHECK(w.lines->is_source(stack::address(source)));
+  for (const auto source : {"192.0.2.10:5060", "192.0.2.11:4321", "198.51.100.9:5060"}) {
+    const auto* line = w.lines->upstream_at(stack::address(source));
+    REQUIRE(line);
+    CHECK(line->name() == "upper");
+    Message request;
+    REQUIRE(request.parse("INVITE sip:1@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:1@b>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n"));
+    CHECK_FALSE(w.lines->entry({stack::address(source), 0, 0, stack::TransportKind::udp}, request));
+    CHECK(w.lines->is_source(stack::address(source)) == (std::string_view(source) == "198.51.100.9:5060"));
+  }
+  CHECK_FALSE(w.lines->upstream_at(stack::address("203.0.113.1:5060")));
   CHECK_FALSE(w.lines->is_source(stack::address("203.0.113.1:5060")));
   CHECK(w.command("connection list").find("upstream") != std::string::npos);
   CHECK(w.command("connection register upper").find("does not register") != std::string::npos);

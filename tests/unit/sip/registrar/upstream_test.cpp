@@ -127,7 +127,7 @@ TEST_CASE("D19: another server's challenges reach the phone byte for byte, with 
 
 TEST_CASE("Whoever has no other server is challenged as ever; once he is proved he is asked about again, with what is known of him") {
   Carrier c;
-  c.site.users["200"].parameters = {{"upper", "yes"}, {"upper_username", "dd"}};
+  c.site.users["200"].parameters = {{"upper", "yes"}, {"upper_username", "dd"}, {"upper_password", "pp"}};
   c.proved = {true, {{"code", "200"}, {"expires", "120"}}};
   Phone phone{c.site};
   const auto reply = phone.enroll({"<sip:a@198.51.100.7>"}, 600);
@@ -139,8 +139,12 @@ TEST_CASE("Whoever has no other server is challenged as ever; once he is proved 
   CHECK(c.get(2, "username") == "200");
   CHECK(c.get(2, "upper") == "yes");
   CHECK(c.get(2, "upper_username") == "dd");
+  CHECK(c.get(2, "upper_password") == "pp");
   CHECK(c.all(2, "authorization").empty());  // it was for us
   CHECK(c.get(2, "binding.1") == c.site.stored.begin()->first.second);
+  const auto& kept = c.site.stored.begin()->second;  // what a store is told, every script hears
+  CHECK(std::ranges::find(kept, std::pair<std::string, std::string>("upper_username", "dd")) != kept.end());
+  CHECK(std::ranges::none_of(kept, [](const auto& parameter) { return parameter.first == "upper_password"; }));
 }
 
 TEST_CASE("What the other server refuses is registered nowhere, and refused with its code, reason and headers") {
