@@ -123,6 +123,19 @@ std::string request_uri_of(const Message& message, std::string_view domain) {
   return uri && lower_host(uri->host) == domain ? std::string(message.get(param::kSipUri)) : std::string();
 }
 
+/// Made-up credentials are as good as none to an A that reads none: whether it does is asked first, once in a run.
+Question bare(const Question& question) {
+  return {.kind = Kind::relayed, .expires = {}, .with_contact = false, .authorization = {}, .proxy_authorization = {}, .request_uri = question.request_uri, .antiloop = question.antiloop};
+}
+
+/// A that asks for nothing vouches for nobody: it may know us by our address, and everybody comes from there.
+bool refuse_unchallenged(Core& core, Lines& lines, const Aor& aor, Message& message) {
+  if (const auto line = lines.all().find(aor.id.line); line != lines.all().end() && !std::exchange(line->second.told_of_trust, true))
+    core.log.error("event=unchallenged line={} aor={} hint=\"the server there registers without asking for credentials, so whoever reaches us could register as anybody: have it ask, or say "
+                   "unchallenged=yes in upperreg.conf\"", log_value(aor.id.line), log_value(aor.id.name));
+  return refuse(message, kForbidden, "The server there asks for no credentials");
+}
+
 /// The verdict on the phone's REGISTER, which went with credentials of this kind.
 bool judge(Core& core, Aor& aor, Kind kind, Message& message, const Wish& wish, bool leaves, const Answer& answer) {
   const auto& settings = core.settings;
@@ -271,7 +284,10 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
     }
     if (leaves) core->apply(*aor, AorEvent::emptied, "the last phone left");
   }
-  Question question{.kind = decision.kind, .expires = leaves ? std::chrono::seconds(0) : stored ? settings.of(aor->id.mode).interval : longest(left), .with_contact = !wish.only_asks(),
+  const bool proof = message.has(param::kAuthorization) || message.has(param::kProxyAuthorization);
+  const bool wants_challenge = !stored && !settings.of(aor->id.mode).unchallenged;
+  // What comes without a proof only fetches the challenge; nothing is registered by it.
+  Question question{.kind = decision.kind, .expires = leaves ? std::chrono::seconds(0) : stored ? settings.of(aor->id.mode).interval : longest(left), .with_contact = !wish.only_asks() && (proof || !wants_challenge),
                     .authorization = stored ? std::string() : std::string(message.get(param::kAuthorization)),
                     .proxy_authorization = stored ? std::string() : std::string(message.get(param::kProxyAuthorization)), .request_uri = {}};
   if (aor->id.mode == Mode::thru) question.request_uri = request_uri_of(message, aor->id.domain);
@@ -288,11 +304,24 @@ Task<> Carrier::ask_and_judge(std::shared_ptr<Core> core, Carrier* self, Message
     agree(message, *aor, kForever);
     co_return;
   }
-  const auto answer = co_await ask_server(core, name, std::move(question));
+  const bool in_doubt = wants_challenge && proof && !self->lines_.challenges(line);
+  auto first = in_doubt ? bare(question) : std::move(question);
+  auto answer = co_await ask_server(core, name, std::move(first));
   if (core->stopped) co_return;
+  if (in_doubt && answer && answer->challenges()) {
+    self->lines_.challenged(line);
+    answer = co_await ask_server(core, name, std::move(question));
+    if (core->stopped) co_return;
+  }
   aor = core->aors->find(name);
   if (!answer || !aor) {
     refuse_for_now(*core, message, kServerError, kNotAvailable);
+    co_return;
+  }
+  if (wants_challenge && !proof && answer->challenges()) self->lines_.challenged(line);
+  if (wants_challenge && answer->agreed() && (!proof || !self->lines_.challenges(line))) {
+    refuse_unchallenged(*core, self->lines_, *aor, message);
+    self->heard_(line, *answer);
     co_return;
   }
   if (answer->agreed() && !request_uri.empty()) aor->id.request_uri = request_uri;  // A's own word for itself, for our refreshes

@@ -157,6 +157,15 @@ void Lines::give_back(const std::string& name) {
   if (const auto found = all_.find(name); found != all_.end() && found->second.waiting != 0) --found->second.waiting;
 }
 
+void Lines::challenged(const std::string& line) {
+  if (const auto found = all_.find(line); found != all_.end()) found->second.challenges = true;
+}
+
+bool Lines::challenges(const std::string& line) const {
+  const auto found = all_.find(line);
+  return found != all_.end() && found->second.challenges;
+}
+
 bool Lines::forget_made_up(const std::string& name) {
   const auto found = all_.find(name);
   if (found == all_.end() || name == kUpperLine) return false;

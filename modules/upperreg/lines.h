@@ -48,6 +48,9 @@ class Lines {
   News heard(const std::string& line, const std::string& server);
   /// What was `asked` then was not answered. Where others were heard since, it was that request and not the server.
   void missed(const std::string& line, WallTime asked);
+  /// It asked a phone for credentials: what it agrees to is worth something.
+  void challenged(const std::string& line);
+  bool challenges(const std::string& line) const;
   /// One server may have several domains: a call from it comes in by any of their connections.
   bool same_server(std::string_view one, std::string_view other) const;
   bool known(std::string_view line) const { return all_.contains(line); }
@@ -59,6 +62,8 @@ class Lines {
     bool online = true;
     bool silent = false;   ///< its last answer was none
     bool told = false;     ///< user.notify has come once
+    bool challenges = false;     ///< it has asked for credentials since we began
+    bool told_of_trust = false;  ///< that it asks for none was logged
     bool unheard = false;  ///< nothing at all came back lately
     bool beginning = false;      ///< user.login is being answered
     WallTime last_heard{}, tried{};  ///< tried: when a phone was let through though the server was not heard

@@ -62,6 +62,8 @@ constexpr std::string_view kLoginKeys[] = {"outbound", "ip_transport", "localadd
   {.name = "credentials", .type = KeyType::choice, .fallback = "relayed", .unit = "",                                                             \
    .doc = "Of users for whom none are kept here: relayed, the other server's challenge goes to the phone and its answer back, untouched; stored, they may not.", \
    .choices = "relayed,stored"},                                                                                                                  \
+  {.name = "unchallenged", .type = KeyType::boolean, .fallback = "no", .unit = "",                                                                \
+   .doc = "Whether a server is believed that registers phones without asking them for credentials: whoever reaches us may then register there, and here, as anybody."}, \
   {.name = "interval", .type = KeyType::seconds, .fallback = "3600", .unit = "s", .doc = "For how long a contact is registered with stored credentials.", .min = 1000, \
    .max = 86400000},                                                                                                                              \
   {.name = "upper_sources", .type = KeyType::list, .fallback = "", .unit = "",                                                                    \
@@ -115,6 +117,7 @@ void read_mode(const Settings& settings, std::string_view section, ModeSettings&
   out.permitted = settings.boolean(section, "permitted");
   out.reject = settings.text(section, "refused") == "reject";
   out.credentials = settings.text(section, "credentials") == "stored" ? Kind::stored : Kind::relayed;
+  out.unchallenged = settings.boolean(section, "unchallenged");
   out.interval = std::chrono::floor<std::chrono::seconds>(settings.duration(section, "interval"));
   for (const auto key : kLoginKeys)
     if (auto value = settings.text(section, key); !value.empty()) out.login.emplace_back(key, std::move(value));

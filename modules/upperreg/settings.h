@@ -27,6 +27,7 @@ struct ModeSettings {
   bool permitted = true;       ///< of users that say nothing
   bool reject = false;         ///< who may not is refused, not registered here alone
   Kind credentials = Kind::relayed;  ///< of users for whom none are kept
+  bool unchallenged = false;   ///< a server that asks phones for nothing is believed
   std::chrono::seconds interval{3600};  ///< asked of A with stored credentials
   std::vector<std::pair<std::string, std::string>> login;  ///< parameters of the connection's user.login; thru's lacks its server
 

@@ -228,9 +228,9 @@ class Away(Upstream):
         phone, relayed = self.through("d", AT_B, host=2), self.through("e", host=3)
         self.far.stop()
         # Each waits for A, and is not told of a registration that is none.
-        phone.register(status=503)
+        phone.register(status=504)
         relayed.send(relayed.register_request())
-        self.assertIn(relayed.expect((300, 699), "REGISTER", seconds=5).status, (503, 504))
+        self.assertIn(relayed.expect((300, 699), "REGISTER", seconds=5).status, (500, 504))
         self.assertEqual(self.here(), [])
         self.far.start()
 

@@ -94,7 +94,7 @@ TEST_CASE("a connection that says none of its servers answers is believed") {
 }
 
 TEST_CASE("no more than max_waiting phones wait for one A; others are told at once") {
-  Site site("[general]\nfile=\nprobe_interval=0\nmax_waiting=2\n[upper]\nserver=a.example\n");
+  Site site("[general]\nfile=\nprobe_interval=0\nmax_waiting=2\n[upper]\nserver=a.example\nunchallenged=yes\n");
   Slow slow(site);
   auto done = std::make_shared<Settled>();
   std::vector<Message> phones;
@@ -132,7 +132,7 @@ TEST_CASE("stored: what A need not hear is granted while it is away, and a leavi
 }
 
 TEST_CASE("one request that is lost, where A answered others meanwhile, is no A that is away; nor is one user's 500") {
-  Site site(kUpper);
+  Site site(kBelieved);
   Slow slow(site);
   auto done = std::make_shared<Settled>();
   auto lost = site.upstream({.user = "stranger"}), other = site.upstream({});

@@ -25,9 +25,37 @@ TEST_CASE("relayed: A's challenge goes to the phone and its answer back, untouch
   CHECK_FALSE(site.last.contains("authname"));
   CHECK(site.last["line"] == "upper");
   CHECK(site.last["sip_uri"] == "sip:a.example");
-  CHECK(site.seen() == Lines{"d@a.example 120", "d@a.example 120"});
+  CHECK(site.seen() == Lines{"d@a.example ?", "d@a.example 120"});
   CHECK(site.bindings("d") == Lines{"d sip/sip:d@10.0.0.1:5060"});
   CHECK(site.bindings("e").empty());
+}
+
+TEST_CASE("relayed: what comes without a proof registers nothing at A, it fetches the challenge") {
+  Site site(kUpper);
+  site.code = 401;
+  CHECK(site.registers({.authorization = ""}) == "401");
+  CHECK(site.seen() == Lines{"d@a.example ?"});
+  CHECK(site.contacts.empty());
+}
+
+TEST_CASE("relayed: an A that asks for no credentials vouches for nobody, whatever a phone shows it, until somebody says so") {
+  Site site(kUpper);
+  site.asks_for_proof = false;
+  CHECK(site.registers({.authorization = ""}) == "403");
+  CHECK(site.registers({.authorization = "Digest username=\"d\", made=\"up\""}) == "403");
+  CHECK(site.seen() == Lines{"d@a.example ?", "d@a.example ?"});
+  CHECK(site.contacts.empty());
+  CHECK(site.bindings().empty());
+  // One that has asked once reads what it is shown.
+  site.asks_for_proof = true;
+  CHECK(site.registers({}) == "200 120");
+  site.asks_for_proof = false;
+  CHECK(site.registers({}) == "200 120");
+  CHECK(site.registers({.authorization = ""}) == "403");
+
+  Site trusting(std::string(kUpper) + "unchallenged=yes\n");
+  trusting.asks_for_proof = false;
+  CHECK(trusting.registers({.authorization = ""}) == "200 120");
 }
 
 TEST_CASE("one Call-ID and token for an AOR, CSeq rises with each, another AOR has others") {
@@ -168,7 +196,7 @@ TEST_CASE("423: what A wants is asked once, and from then on") {
   CHECK(site.registers({}) == "200 120");
   CHECK(site.seen() == Lines{"d@a.example 600"});
 
-  Site stubborn(kUpper);
+  Site stubborn(kBelieved);
   stubborn.code = 423;
   stubborn.headers = {{"min-expires", "600"}};
   CHECK(stubborn.registers({}) == "423");
@@ -357,7 +385,7 @@ TEST_CASE("max_aors: who A does not know gives way, others are told to come back
 }
 
 TEST_CASE("REGISTERs of one AOR wait for one another") {
-  Site site(kUpper);
+  Site site(kBelieved);
   std::string order;
   site.meanwhile = [&] { order += "1"; };
   auto one = site.upstream({}), two = site.upstream({.key = "k2"});

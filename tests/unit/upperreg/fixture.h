@@ -22,6 +22,8 @@ namespace jackfield::upperreg_test {
 using namespace std::chrono_literals;
 
 inline constexpr std::string_view kUpper = "[general]\nfile=\nprobe_interval=0\n[upper]\nserver=a.example\n";
+/// For tests that count requests, and are about other things than whether A asks for credentials.
+inline constexpr std::string_view kBelieved = "[general]\nfile=\nprobe_interval=0\n[upper]\nserver=a.example\nunchallenged=yes\n";
 inline constexpr std::string_view kThru = "[general]\nfile=\nprobe_interval=0\n[thru]\nthru_domains=a1.example,*.far.example\n";
 
 struct Phone {
@@ -145,6 +147,7 @@ class Site : public ModuleHost {
   std::map<std::string, std::map<std::string, std::string>> users;
   // A.
   int code = 200, granted = 3600;
+  bool asks_for_proof = true;  ///< A challenges who shows no credentials
   bool away = false, performs = true, lookup_fails = false;
   std::string server_address = "192.0.2.1:5060";
   std::vector<std::pair<std::string, std::string>> headers;
@@ -162,6 +165,12 @@ class Site : public ModuleHost {
     for (const auto& [name, value] : message.parameters()) last[std::string(name)] = value;
     const auto aor = fmt::format("{}@{}", message.get("username"), message.get("domain"));
     const auto asks = !message.has("contact_user");
+    const bool bare = asks && !message.has("authname") && !message.has("authorization") && !message.has("proxy_authorization");
+    const bool here = !away && !nowhere.contains(std::string(message.get("domain")));
+    if (bare && here && asks_for_proof && code == 200) {  // not among what is seen: it registers nothing
+      message.set("code", 401ll).set("address", server_address);
+      return true;
+    }
     seen_.push_back(fmt::format("{} {}", aor, asks ? "?" : message.get("expires")));
     cseqs.push_back(message.number("sip_cseq"));
     call_ids.insert(std::string(message.get("sip_callid")));
