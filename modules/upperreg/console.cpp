@@ -1,5 +1,6 @@
 #include "console.h"
 
+#include <jackfield/console.h>
 #include <jackfield/messages/engine.h>
 
 #include <fmt/chrono.h>
@@ -99,10 +100,7 @@ Verdict Console::engine_command(Message& message) {
     message.set_retvalue(kUsage);
     return false;
   }
-  if (command->changes && !message.flag(param::kCmdAdmin)) {
-    message.set_retvalue("this changes something, and needs the level admin\r\n");
-    return false;
-  }
+  if (command->changes && !may_change(message)) return true;
   std::string out;
   const bool done = (this->*command->run)(out, words.size() == 3 ? std::string_view(words[2]) : std::string_view());
   message.set_retvalue(out);

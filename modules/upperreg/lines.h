@@ -68,6 +68,7 @@ class Lines {
     bool beginning = false;      ///< user.login is being answered
     WallTime last_heard{}, tried{};  ///< tried: when a phone was let through though the server was not heard
     std::size_t waiting = 0;     ///< phones
+    bool lists = true;     ///< it tells who asks what is registered
     std::string probed;    ///< the AOR that was asked for last
     std::vector<std::pair<std::string, std::string>> login;  ///< as performed
   };

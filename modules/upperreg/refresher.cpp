@@ -202,6 +202,7 @@ void Refresher::user_notify(const Message& message) {
   if (found == lines_.all().end()) return;
   auto& line = found->second;
   line.online = message.flag(param::kRegistered);
+  line.lists = true;  // this one may
   // The first only says that it is there: what a crash left is kept by A, and a probe finds out.
   if (!std::exchange(line.told, true) || !line.online) return;
   resync(found->first, "the server is back, or another of its servers is in use");
@@ -213,7 +214,7 @@ void Refresher::probe_all() {
   lines_.release_idle();
   if (core_->settings.probe_interval <= Duration::zero()) return;
   for (auto& [name, line] : lines_.all()) {
-    const auto* aor = next_to_probe(name, line.probed);
+    const auto* aor = line.lists ? next_to_probe(name, line.probed) : nullptr;
     if (!aor) continue;
     line.probed = aor->id.name;
     core_->engine.spawn("upperreg.probe", probe(core_, this, name, aor->id.name));
@@ -231,24 +232,43 @@ const Aor* Refresher::next_to_probe(const std::string& line, const std::string& 
   return next ? next : first;
 }
 
-Task<> Refresher::probe(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name) {
-  if (!co_await enter(core, name) || core->stopped) co_return;
+Task<std::optional<bool>> Refresher::listed(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name) {
+  if (!co_await enter(core, name) || core->stopped) co_return std::nullopt;
   const auto kept = co_await Carrier::recall_credentials(core, name);
-  if (core->stopped) co_return;
+  if (core->stopped) co_return std::nullopt;
   std::optional<Answer> answer;
   if (kept == Carrier::Kept::here) {
     Question question{.kind = Kind::stored, .expires = {}, .with_contact = false, .authorization = {}, .proxy_authorization = {}};
     answer = co_await ask_server(core, name, std::move(question));
-    if (core->stopped) co_return;
+    if (core->stopped) co_return std::nullopt;
   }
   leave(*core, name);
   if (answer) self->heard(line, *answer);
   const auto* aor = core->aors->find(name);
-  if (!answer || !answer->agreed() || !aor || aor->state() != AorState::registered) co_return;
-  const bool listed = std::ranges::any_of(answer->contacts, [&](const std::string& contact) { return contact.find(aor->id.token) != std::string::npos; });
-  if (listed) co_return;
+  if (!answer || !answer->agreed() || !aor || aor->state() != AorState::registered) co_return std::nullopt;
+  co_return std::ranges::any_of(answer->contacts, [&](const std::string& contact) { return contact.find(aor->id.token) != std::string::npos; });
+}
+
+// A contact that is missing is registered anew, alone. Only where that helps, and another one is missing, too, has A lost its memory.
+Task<> Refresher::probe(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name) {
+  const auto there = co_await listed(core, self, line, name);
+  if (core->stopped || there.value_or(true)) co_return;
   core->log.warning("event=forgotten aor={} line={} reason=\"the server there has not our contact any more\"", log_value(name), log_value(line));
-  self->resync(line, "the server there lost its memory");
+  ++self->under_way_;
+  co_await work(core, self, name);
+  if (core->stopped) co_return;
+  const auto again = co_await listed(core, self, line, name);
+  if (core->stopped || !again) co_return;
+  if (!*again) {
+    if (const auto found = self->lines_.all().find(line); found != self->lines_.all().end()) found->second.lists = false;
+    core->log.warning("event=no-list line={} hint=\"the server there does not tell what is registered, so that it cannot be seen whether it forgets: after a loss, upperreg resync\"", log_value(line));
+    co_return;
+  }
+  const auto* other = self->next_to_probe(line, name);
+  if (!other || other->id.name == name) co_return;
+  const std::string next = other->id.name;
+  const auto second = co_await listed(core, self, line, next);
+  if (!core->stopped && !second.value_or(true)) self->resync(line, "the server there lost its memory");
 }
 
 }  // namespace jackfield::upperreg

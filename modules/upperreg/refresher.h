@@ -40,6 +40,8 @@ class Refresher {
   Duration probe_wait() const;
   void probe_all();
   static Task<> work(std::shared_ptr<Core> core, Refresher* self, std::string name);
+  /// Whether A lists our contact when it is asked. Nothing: it could not be asked, or is to be told something else first.
+  static Task<std::optional<bool>> listed(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name);
   static Task<> probe(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name);
   /// The next of this connection's AORs whose contact can be asked for.
   const Aor* next_to_probe(const std::string& line, const std::string& after) const;

@@ -147,6 +147,7 @@ class Site : public ModuleHost {
   std::map<std::string, std::map<std::string, std::string>> users;
   // A.
   int code = 200, granted = 3600;
+  bool lists = true;           ///< A says what is registered
   bool asks_for_proof = true;  ///< A challenges who shows no credentials
   bool away = false, performs = true, lookup_fails = false;
   std::string server_address = "192.0.2.1:5060";
@@ -187,6 +188,10 @@ class Site : public ModuleHost {
     if (!asks && expires > 0 && !forgets.contains(aor)) contacts[aor] = message.get("contact_user");
     message.set("expires", 0ll);
     message.add("sip_contact", "<sip:foreign@192.0.2.99>;expires=7");  // BR-6: others' contacts are none of ours
+    if (!lists) {
+      message.set("expires", asks ? 0ll : std::min<long long>(expires, granted));
+      return true;
+    }
     if (const auto mine = contacts.find(aor); mine != contacts.end()) {
       message.add("sip_contact", "<sip:" + mine->second + "@10.0.0.254>");
       message.set("expires", std::min<long long>(expires, granted));

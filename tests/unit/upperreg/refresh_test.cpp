@@ -131,6 +131,37 @@ TEST_CASE("a probe finds that A lost its memory, and all whose credentials are k
   CHECK_FALSE(site.contacts.contains("relayed@a.example"));
 }
 
+TEST_CASE("a single contact that A lost is given to it again, alone") {
+  Site site(kProbing);
+  crowd(site, 5);
+  (void)site.seen();
+  site.contacts.erase("u0@a.example");
+  site.engine().advance(10s);
+  CHECK(site.seen() == Lines{"u0@a.example ?", "u0@a.example 3600", "u0@a.example ?", "u1@a.example ?"});
+  CHECK(site.contacts.size() == 5);
+  site.engine().advance(5s);
+  CHECK(site.seen().empty());
+}
+
+TEST_CASE("an A that does not tell what is registered is not taken for one that forgot it") {
+  Site site(kProbing);
+  crowd(site, 5);
+  (void)site.seen();
+  site.lists = false;
+  site.engine().advance(10s);
+  CHECK(site.seen() == Lines{"u0@a.example ?", "u0@a.example 3600", "u0@a.example ?"});
+  CHECK(site.engine().logged("event=no-list"));
+  site.engine().advance(60s);
+  CHECK(site.seen().empty());
+  // Another server may.
+  auto told = site.message("user.notify", {{"account", "upper"}});
+  told.set_flag("registered", true);
+  site.ask(told);
+  site.lists = true;
+  site.engine().advance(10s);
+  CHECK_FALSE(site.seen().empty());
+}
+
 TEST_CASE("another server that answers is given all contacts; user.notify says so, too") {
   Site site(kProbing);
   crowd(site, 5);
@@ -175,7 +206,7 @@ TEST_CASE("upperreg: resync, list, show, drop, and who may") {
   crowd(site, 2);
   REQUIRE(site.registers({.user = "r"}) == "200 120");
   (void)site.seen();
-  CHECK(site.command("upperreg resync", false, false).find("admin") != std::string::npos);
+  CHECK(site.command("upperreg resync", true, false).find("admin") != std::string::npos);
   CHECK(site.seen().empty());
   CHECK(site.command("upperreg resync").starts_with("2 users are registered again"));
   site.engine().advance(1s);
