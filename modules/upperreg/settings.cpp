@@ -13,8 +13,8 @@ constexpr Key kGeneralKeys[] = {
             "that server lost its memory.",
      .min = 1000, .max = 86400000},
     {.name = "probe_interval", .type = KeyType::seconds, .fallback = "10", .unit = "s",
-     .doc = "How often each server is asked whether it still has a contact it granted; where it does not, all are registered again. 0: never. Only contacts with "
-            "stored credentials can be asked for.",
+     .doc = "How often each server is asked whether it still has a contact it granted; one that is missing is registered again, and where a second one is missing, too, all are. "
+            "0: never. Only contacts with stored credentials can be asked for.",
      .min = 0, .max = 86400000},
     {.name = "registrations_per_second", .type = KeyType::integer, .fallback = "500", .unit = "",
      .doc = "How many REGISTERs of its own (refreshes, all contacts anew) the module sends in a second; phones' own are not held back.", .min = 1, .max = 100000},

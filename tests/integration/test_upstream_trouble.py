@@ -25,8 +25,7 @@ class Devices(Upstream):
         self.upper(users)
         return [self.through("d", password, host=host) for host in (2, 3)]
 
-    def test_N_3_A_loses_the_contact_only_with_the_last_phone_stored_credentials(self):
-        one, two = self.pair({"d": stored("d")}, AT_B)
+    def leave_one_after_the_other(self, one, two):
         one.register()
         two.register()
         token = self.token("d")
@@ -35,16 +34,12 @@ class Devices(Upstream):
         two.unregister()
         self.gone("d")
 
+    def test_N_3_A_loses_the_contact_only_with_the_last_phone_stored_credentials(self):
+        self.leave_one_after_the_other(*self.pair({"d": stored("d")}, AT_B))
+
     def test_N_3_A_loses_the_contact_only_with_the_last_phone_relayed_credentials(self):
         # OpenSIPS #2615: one device's un-REGISTER took them all away.
-        one, two = self.pair({})
-        one.register()
-        two.register()
-        token = self.token("d")
-        one.unregister()
-        self.assertEqual((self.token("d"), self.here("d")), (token, [two.contact]))
-        two.unregister()
-        self.gone("d")
+        self.leave_one_after_the_other(*self.pair({}))
 
     def test_DEMAND_4_phones_that_refresh_in_different_rhythms_leave_A_with_their_contact(self):
         # OpenSIPS #2368: with one phone at 120 s and another at 600 s A ended up with nothing, a dozen times a day.
