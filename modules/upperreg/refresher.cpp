@@ -6,6 +6,9 @@
 #include <jackfield/messages/user.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
 
 namespace jackfield::upperreg {
 namespace param = messages::param;
@@ -17,6 +20,21 @@ constexpr double kBurstSeconds = 0.1;  // of the pace, at once
 constexpr std::size_t kLeastUnderWay = 64;
 constexpr Duration kSweep{60000};
 constexpr std::string_view kMoved = "another of its servers answers";
+
+bool can_be_asked_for(const Aor& aor) { return aor.kind == Kind::stored && aor.state() == AorState::registered && !aor.busy; }
+
+/// AORs take turns by name.
+struct Turn {
+  std::string after;  ///< whose turn it was
+  const Aor* first = nullptr;
+  const Aor* next = nullptr;
+
+  void take(const Aor& aor) {
+    if (!first || aor.id.name < first->id.name) first = &aor;
+    if (aor.id.name > after && (!next || aor.id.name < next->id.name)) next = &aor;
+  }
+  const Aor* chosen() const { return next ? next : first; }
+};
 
 }  // namespace
 
@@ -213,23 +231,26 @@ void Refresher::probe_all() {
   core_->aors->sweep(core_->now());
   lines_.release_idle();
   if (core_->settings.probe_interval <= Duration::zero()) return;
-  for (auto& [name, line] : lines_.all()) {
-    const auto* aor = line.lists ? next_to_probe(name, line.probed) : nullptr;
-    if (!aor) continue;
-    line.probed = aor->id.name;
-    core_->engine.spawn("upperreg.probe", probe(core_, this, name, aor->id.name));
-  }
+  // One pass over all AORs, however many connections there are.
+  std::map<std::string, Turn, std::less<>> turns;
+  for (const auto& [name, line] : lines_.all())
+    if (line.lists) turns.emplace(name, Turn{.after = line.probed});
+  core_->aors->each([&](const Aor& aor) {
+    if (!can_be_asked_for(aor)) return;
+    if (const auto turn = turns.find(aor.id.line); turn != turns.end()) turn->second.take(aor);
+  });
+  std::vector<std::pair<std::string, std::string>> asked;
+  for (const auto& [name, turn] : turns)
+    if (const auto* aor = turn.chosen()) asked.emplace_back(name, lines_.all().find(name)->second.probed = aor->id.name);
+  for (const auto& [line, name] : asked) core_->engine.spawn("upperreg.probe", probe(core_, this, line, name));
 }
 
 const Aor* Refresher::next_to_probe(const std::string& line, const std::string& after) const {
-  const Aor* first = nullptr;
-  const Aor* next = nullptr;
-  core_->aors->each([&](Aor& aor) {
-    if (aor.id.line != line || aor.kind != Kind::stored || aor.state() != AorState::registered || aor.busy) return;
-    if (!first || aor.id.name < first->id.name) first = &aor;
-    if (aor.id.name > after && (!next || aor.id.name < next->id.name)) next = &aor;
+  Turn turn{.after = after};
+  core_->aors->each([&](const Aor& aor) {
+    if (aor.id.line == line && can_be_asked_for(aor)) turn.take(aor);
   });
-  return next ? next : first;
+  return turn.chosen();
 }
 
 Task<std::optional<bool>> Refresher::listed(std::shared_ptr<Core> core, Refresher* self, std::string line, std::string name) {
