@@ -38,7 +38,7 @@ show_build() {
   local columns=0
   [ -t 1 ] && columns=$(tput cols 2>/dev/null || echo 80)
   awk -v columns="$columns" '
-    /^\[[0-9]+\/[0-9]+\] Re-checking globbed directories/ || /^ninja: no work to do/ { next }
+    /^\[[0-9]+\/[0-9]+\] (Re-checking globbed directories|Looking up the commit)/ || /^ninja: no work to do/ { next }
     columns && /^\[[0-9]+\/[0-9]+\] / { printf "\r\033[K%s", substr($0, 1, columns - 1); fflush(); step = 1; next }
     { if (step) print ""; step = 0; print; fflush() }
     END { if (step) print "" }'

@@ -1,5 +1,6 @@
 """The commit that `jackfield version` shows is written by each build, and only when it is another: an object and a program more, at most."""
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -34,6 +35,16 @@ class Commit(unittest.TestCase):
             self.write()
             self.assertEqual(os.stat(self.file).st_mtime, 1)
             self.git("commit", "-q", "--amend", "--allow-empty", "-m", "another")
+
+
+class Quiet(unittest.TestCase):
+    def test_a_build_with_nothing_else_to_do_says_nothing_of_it(self):
+        with open(os.path.join(os.environ["JACKFIELD_BUILD"], "build.ninja"), encoding="utf-8") as file:
+            step = re.search(r"COMMAND = .*WriteCommit\.cmake.*\n +DESC = (.*)", file.read())[1]
+        common = os.path.join(os.environ["JACKFIELD_SOURCE"], "scripts", "lib", "common.sh")
+        shown = [subprocess.run(["bash", "-c", '. "$0" && printf "[1/3] %s\\n" "$1" | show_build', common, line], capture_output=True, text=True, check=True).stdout
+                 for line in (step, "Building")]
+        self.assertEqual(shown, ["", "[1/3] Building\n"])
 
 
 unittest.main()
